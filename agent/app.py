@@ -1,0 +1,315 @@
+"""The composition root: from a configuration to a running station, and back to nothing within five seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from agent.charging.effects import SaveAvailability
+from agent.charging.policy import Policy
+from agent.charging.station import Restored, Station
+from agent.charging.types import EvseSpec
+from agent.charging.variables import (
+    BLINK_REPEAT,
+    LIGHT_INTENSITY,
+    QUEUE_MAX_BYTES,
+    QUEUE_MAX_ROWS,
+    RETRY_BACK_OFF_RANDOM_RANGE,
+    RETRY_BACK_OFF_REPEAT_TIMES,
+    RETRY_BACK_OFF_WAIT_MINIMUM,
+    STOP_TRANSACTION_MAX_METER_VALUES,
+    WEB_SOCKET_PING_INTERVAL,
+    measurand_items,
+)
+from agent.clock import Clock
+from agent.config import AgentConfig, EvseConfig, device_model, evse_spec
+from agent.csms.backoff import Backoff
+from agent.csms.connection import Link, LinkEvents
+from agent.csms.diagnosis import Diagnosis, DiagnosisCode
+from agent.csms.uplink import Uplink
+from agent.errors import StoreError
+from agent.hardware import Hardware
+from agent.local.notify import notify, watchdog_interval_s
+from agent.local.server import LocalServer
+from agent.ocpp.v16.adapter import Adapter16, StationIdentity
+from agent.ocpp.v16.configuration import ConfigurationKeys
+from agent.provisioned import Provisioned
+from agent.pump import Pump
+from agent.store.database import Database
+from agent.store.journal import Bounds, Journal
+from hal.spec import BoardSpec, PartSpec
+from hal.spec import EvseSpec as HalEvseSpec
+
+logger = logging.getLogger(__name__)
+
+# From SIGTERM to the exit in 5 s, of which the transactions may take so much to end.
+_ENDING_S = 2.0
+# How long a reset waits for the CSMS to hear of the transactions that it ends (1.6 §5.14).
+_DELIVERY_S = 10.0
+
+
+class Exit(StrEnum):
+    """Why a run of the agent is over."""
+
+    STOPPED = "stopped"
+    RESET = "reset"
+
+
+class Agent:
+    """One run of the agent."""
+
+    def __init__(self, config: AgentConfig, state_dir: Path, firmware_version: str) -> None:
+        self._config = config
+        self._state_dir = state_dir
+        self.model = device_model(config, firmware_version)
+        station = config.station
+        self.identity = StationIdentity(
+            station.vendor, station.model, station.serial_number, station.firmware_version or firmware_version
+        )
+        self.over = asyncio.Event()
+        self._exit = Exit.STOPPED
+
+    def stop(self, why: Exit = Exit.STOPPED) -> None:
+        """End the run. Idempotent: the first reason counts."""
+        if not self.over.is_set():
+            self._exit = why
+            self.over.set()
+
+    async def run(self, *, signals: bool = True) -> Exit:
+        """Runs until stopped. Raises ProvisioningError or HalError where the station cannot even be started."""
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        provisioned = Provisioned.open(self._state_dir, self._config, self.model)
+        try:
+            database = self._open_database()
+            try:
+                await self._run(provisioned, database)
+            finally:
+                database.close()
+        finally:
+            provisioned.close()
+        return self._exit
+
+    # --- what the hardware asks of the configuration ------------------------------------------------------------------
+
+    @property
+    def intensity_percent(self) -> int:
+        return self.model.integer(LIGHT_INTENSITY)
+
+    @property
+    def blink_repeat(self) -> int:
+        return self.model.integer(BLINK_REPEAT)
+
+    # --- composition --------------------------------------------------------------------------------------------------
+
+    def _open_database(self) -> Database:
+        try:
+            opened = Database.open(self._state_dir / "station.db")
+        except StoreError as error:
+            logger.error("no durable store, continuing in memory: %s", error)  # noqa: TRY400 - no bug of ours
+            return Database.in_memory()
+        if opened.set_aside is not None:
+            logger.error("the store was damaged; it is kept as %s and a new one begun", opened.set_aside)
+        return opened.database
+
+    async def _run(self, provisioned: Provisioned, database: Database) -> None:
+        model = self.model
+        journal = Journal(database, _new_id, self._bounds)
+        clock = Clock(journal.last_known_ms)
+        journal.begin_boot(clock.utc_ms())
+        journal.meet_csms(provisioned.csms_name)
+        hardware = Hardware(clock.now, self)
+        try:
+            await hardware.open(board_spec(self._config, self._state_dir))
+            # No await between here and `listen`: the hardware's first signals come with the loop's next step.
+            for variable in model.support_measurands(measurand_items(hardware.measurands)):
+                logger.warning("%s asks for measurands that the meters do not give", variable)
+            station = Station(
+                self._evses(hardware),
+                Policy(model),
+                clock.now(),
+                new_id=_new_id,
+                jitter=random.random,
+                restored=Restored(journal.transactions, provisioned.inoperative, journal.cache, journal.registered),
+            )
+            run = _Run(self, station, journal, clock, hardware, provisioned)
+            hardware.listen(run.pump.apply)
+            await run.serve(self._state_dir / "agent.sock")
+        finally:
+            await hardware.close()
+            await journal.flush()
+
+    def _evses(self, hardware: Hardware) -> list[EvseSpec]:
+        return [evse_spec(evse)._replace(has_lock=evse.id in hardware.locks) for evse in self._config.evses]
+
+    def _bounds(self) -> Bounds:
+        integer = self.model.integer
+        return Bounds(integer(QUEUE_MAX_ROWS), integer(QUEUE_MAX_BYTES), integer(STOP_TRANSACTION_MAX_METER_VALUES))
+
+
+class _Run:
+    """The parts that live while the hardware is open, and how they hang together."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        station: Station,
+        journal: Journal,
+        clock: Clock,
+        hardware: Hardware,
+        provisioned: Provisioned,
+    ) -> None:
+        self._agent = agent
+        self._station = station
+        self._journal = journal
+        self._clock = clock
+        self._provisioned = provisioned
+        self._model = model = agent.model
+        self._reset = asyncio.Event()
+        self._ping_interval_s = 0
+        adapter = Adapter16(station, model, ConfigurationKeys(model), journal, agent.identity)
+        self.pump = Pump(station, model, journal, clock, self._settings_changed, self._reset.set)
+        self._uplink = Uplink(self.pump, adapter, journal, model, _new_id)
+        self.pump.connect(hardware, self._uplink, adapter.carries)
+        self._link = Link(
+            provisioned.target,
+            LinkEvents(self._uplink.opened, self._uplink.text_received, self._uplink.binary_received, self._down),
+            Backoff(0, 0, 0, random.random),
+            utc_ms=clock.utc_ms,
+        )
+        self._use_link_settings()
+
+    # --- reactions ----------------------------------------------------------------------------------------------------
+
+    def _down(self, diagnosis: Diagnosis) -> None:
+        self._uplink.closed(too_big=diagnosis.code is DiagnosisCode.MESSAGE_TOO_BIG)
+
+    def _settings_changed(self, availability: SaveAvailability | None) -> None:
+        if availability is not None:
+            self._provisioned.save_availability(availability)
+            return
+        self._use_link_settings()
+        if self._provisioned.save_variables():
+            self._link.redial("the connection settings have changed")
+
+    def _use_link_settings(self) -> None:
+        integer = self._model.integer
+        backoff = self._link.backoff
+        backoff.wait_minimum_s = integer(RETRY_BACK_OFF_WAIT_MINIMUM)
+        backoff.random_range_s = integer(RETRY_BACK_OFF_RANDOM_RANGE)
+        backoff.repeat_times = integer(RETRY_BACK_OFF_REPEAT_TIMES)
+        ping_interval_s = integer(WEB_SOCKET_PING_INTERVAL)
+        if ping_interval_s != self._ping_interval_s:
+            self._ping_interval_s = ping_interval_s
+            self._link.set_ping_interval(ping_interval_s)
+
+    def _apply_profile(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The technician's tool hands over a site profile."""
+        before = self._provisioned.csms
+        answer = self._provisioned.apply(request, self._clock.utc_ms())
+        if self._provisioned.csms != before:
+            self._journal.meet_csms(self._provisioned.csms_name)
+            self._link.redial("the connection settings have changed")
+            self._link.kick()
+        self.pump.settle()
+        return answer
+
+    def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
+        from agent.local.status import status  # noqa: PLC0415 - asked for now and then
+
+        return status(self._station, self._journal, self._link.status(), self._provisioned.csms, self._clock)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def serve(self, socket: Path) -> None:
+        """Everything at work, until the agent is to stop."""
+        # What ended with the last run was stamped by that run's clock.
+        self.pump.recover(self._journal.boot - 1)
+        local = LocalServer(socket, {"status": self._status, "apply": self._apply_profile})
+        try:
+            await local.open()
+        except OSError as error:
+            logger.warning("no local socket, so no status: %s", error)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._uplink.run(), name="uplink"),
+                    group.create_task(self._link.run(), name="link"),
+                    group.create_task(self._reset_when_ordered(), name="reset"),
+                    group.create_task(_tell_systemd(), name="systemd"),
+                ]
+                await self._agent.over.wait()
+                notify("STOPPING=1")
+                await self._wind_up()
+                await self._link.stop()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self.pump.stop()
+            await local.close()
+
+    async def _reset_when_ordered(self) -> None:
+        await self._reset.wait()
+        logger.warning("reset: giving the CSMS up to %.0f s to hear of what has ended", _DELIVERY_S)
+        try:
+            async with asyncio.timeout(_DELIVERY_S):
+                await self.pump.until(
+                    lambda: self.pump.drained and (not self._journal.rows or self._link.connection is None)
+                )
+        except TimeoutError:
+            logger.warning("reset: %d reports stay in the queue", self._journal.rows)
+        self._agent.stop(Exit.RESET)
+
+    async def _wind_up(self) -> None:
+        """No transaction is left running without its agent, and what is durable is on the disk."""
+        self._station.request_shutdown(self.pump.now())
+        self.pump.settle()
+        try:
+            async with asyncio.timeout(_ENDING_S):
+                await self.pump.until(lambda: self._station.idle and self.pump.drained)
+        except TimeoutError:
+            logger.warning("a transaction did not end in time; the next start ends it")
+
+
+def board_spec(config: AgentConfig, state_dir: Path) -> BoardSpec:
+    """The hardware that the configuration describes."""
+    return BoardSpec(
+        evses=tuple(_hal_evse(evse) for evse in config.evses),
+        readers=tuple(PartSpec(reader.driver, reader.options) for reader in config.readers),
+        hal_options=config.hal,
+        state_dir=state_dir,
+    )
+
+
+def _hal_evse(evse: EvseConfig) -> HalEvseSpec:
+    return HalEvseSpec(
+        id=evse.id,
+        connectors=evse.connectors,
+        max_current_a=evse.max_current_a,
+        phases=evse.phases,
+        driver=evse.driver.driver if evse.driver else None,
+        options=evse.driver.options if evse.driver else {},
+        parts={role: PartSpec(part.driver, part.options) for role, part in evse.parts.items()},
+        ventilation=evse.ventilation,
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+async def _tell_systemd() -> None:
+    """Ready, and then alive for as long as the event loop turns."""
+    notify("READY=1")
+    interval_s = watchdog_interval_s()
+    while interval_s is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(interval_s)

@@ -1,0 +1,55 @@
+"""Trying the connection once, for people: what each phase saw, and the diagnosis where it stopped."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from agent.csms.backoff import DialLimit
+from agent.csms.diagnosis import Diagnosis, DialFailed, Phase
+from agent.csms.dial import Timeouts, dial
+from agent.csms.inspection import Inspector
+from agent.csms.target import Target
+from agent.csms.tcp import SYSTEM_NETWORK, Network
+from agent.csms.websocket import Connection
+
+_NORMAL = 1000
+
+
+class StepResult(NamedTuple):
+    """One phase of the attempt."""
+
+    phase: Phase
+    ok: bool
+    seen: str
+    diagnosis: Diagnosis | None = None
+    """Where it stopped, why."""
+
+
+async def probe(
+    target: Target, *, network: Network = SYSTEM_NETWORK, timeouts: Timeouts | None = None
+) -> tuple[StepResult, ...]:
+    """Dials `target` once and closes with 1000 at once; no OCPP message is sent. Raises nothing: the last step tells.
+
+    A CSMS that allows one connection per identity may close the running agent's in favour of this one.
+    """
+    steps: list[StepResult] = []
+    inspector = Inspector(DialLimit(), time.monotonic)
+    try:
+        established = await dial(
+            target,
+            inspector,
+            network=network,
+            timeouts=timeouts,
+            on_phase=lambda phase, seen: steps.append(StepResult(phase, True, seen)),
+        )
+    except DialFailed as error:
+        diagnosis = error.diagnosis
+        return (*steps, StepResult(diagnosis.phase, False, diagnosis.seen, diagnosis))
+    connection = Connection(established, lambda _: None, lambda _: None)
+    try:
+        connection.start()
+        await connection.close(_NORMAL, "connection test")
+    finally:
+        connection.abort("connection test")
+    return tuple(steps)

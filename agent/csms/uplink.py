@@ -1,0 +1,391 @@
+"""The conversation with the CSMS over one open connection after another: what is sent when, what an answer leads to.
+
+Two lanes. The durable one is the journal's queue: strictly in order, each report until the CSMS has taken it or has
+refused it often enough (1.6 §3.7). The immediate one holds what is about the present; it goes first where the durable
+one is busy with the past or waits to try again, and otherwise each in its turn. One call at a time (OCPP-J 1.6 §4.1.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from agent.charging.device_model import DeviceModel
+from agent.charging.events import Event, LinkDown, LinkUp
+from agent.charging.reports import (
+    AuthorizeRequest,
+    BootRequest,
+    ConnectorReport,
+    HeartbeatRequest,
+    MeterValuesReport,
+    Report,
+    TransactionEvent,
+    not_before,
+    shifted,
+)
+from agent.charging.types import Now, RegistrationStatus
+from agent.charging.variables import MESSAGE_ATTEMPT_INTERVAL, MESSAGE_ATTEMPTS, MESSAGE_TIMEOUT
+from agent.csms.diagnosis import NotConnected
+from agent.ocpp.adapter import Adapter, Answer, Call, Payload
+from agent.ocpp.errors import CallError, InternalError, InvalidPayload, NoSuchCall, PropertyConstraintViolation
+from agent.ocpp.rpc import (
+    CallFailed,
+    CallReceived,
+    CallRejected,
+    CallSucceeded,
+    FailureReason,
+    Ignored,
+    RpcSession,
+)
+from agent.ocpp.rpc import Event as RpcEvent
+from agent.store.journal import Journal, QueuedReport
+
+logger = logging.getLogger(__name__)
+
+# Reports about the present that wait; a station that produces more while its CSMS is slow keeps the newest.
+_IMMEDIATE_BOUND = 1000
+
+
+class Wire(Protocol):
+    """The open connection, as far as the conversation needs it."""
+
+    def send_text(self, text: str) -> None: ...
+
+
+class Core(Protocol):
+    """The station behind the conversation."""
+
+    def apply(self, event: Event) -> None: ...
+    def settle(self) -> None: ...
+    def exchanged(self) -> None: ...
+    def clock_seen(self, csms_ms: int) -> None: ...
+    def now(self) -> Now: ...
+    @property
+    def registration(self) -> RegistrationStatus | None: ...
+
+
+class _Immediate(NamedTuple):
+    """`after_seq`: the durable report that came before it in time; 0: it need not wait for any."""
+
+    report: Report
+    after_seq: int
+
+
+class Uplink:
+    """One conversation. `opened` and `closed` follow the connection; `run` sends."""
+
+    def __init__(
+        self, core: Core, adapter: Adapter, journal: Journal, model: DeviceModel, new_id: Callable[[], str]
+    ) -> None:
+        self._core = core
+        self._adapter = adapter
+        self._journal = journal
+        self._model = model
+        self._new_id = new_id
+        self._immediate: deque[_Immediate] = deque()
+        self._wire: Wire | None = None
+        self._session = RpcSession(adapter.version, adapter.supported)
+        self._answered: asyncio.Future[CallSucceeded | CallFailed] | None = None
+        self._wake = asyncio.Event()
+        self._backlog_seq = 0
+        self._learning: asyncio.Future[None] | None = None
+        self._retry_at_s: float | None = None
+        self._values_limit: int | None = None
+        self._sending_values = 0
+        self.sent = 0
+        self.refused = 0
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def opened(self, wire: Wire) -> None:
+        self._wire = wire
+        self._session = RpcSession(self._adapter.version, self._adapter.supported)
+        self._backlog_seq = self._journal.last_seq
+        self._retry_at_s = None
+        self._core.apply(LinkUp())
+        self._wake.set()
+
+    def closed(self, *, too_big: bool = False) -> None:
+        """too_big: the peer closed because of the size of what it was sent (RFC 6455 §7.4.1, 1009)."""
+        if self._wire is None:
+            return
+        self._wire = None
+        if too_big and self._sending_values > 2:
+            self._values_limit = max(2, self._sending_values // 2)
+            logger.warning(
+                "the CSMS cannot take messages this long: meter values in one are now %d", self._values_limit
+            )
+        failed = self._session.close()
+        # What is about the present is told anew on the next connection.
+        stale, self._immediate = self._immediate, deque()
+        if failed is not None:
+            self._settle(failed)
+        self._core.apply(LinkDown())
+        for item in stale:
+            for event in self._adapter.failed(item.report):
+                self._core.apply(event)
+        self._wake.set()
+
+    # --- frames of the CSMS -------------------------------------------------------------------------------------------
+
+    def text_received(self, frame: str) -> None:
+        event = self._session.receive_text(frame)
+        if isinstance(event, CallReceived):
+            self._handle(event)
+        else:
+            self._other_received(event)
+
+    def binary_received(self, frame: bytes) -> None:
+        self._other_received(self._session.receive_binary(frame))
+
+    def _handle(self, call: CallReceived) -> None:
+        if self._core.registration is RegistrationStatus.REJECTED:
+            logger.info("%s ignored: the CSMS has not accepted this station (1.6 §4.2)", call.action)
+            return
+        try:
+            payload = self._adapter.handle(call.action, call.payload, call.message_id, self._core.now())
+            if payload is not None:
+                self._send(self._session.answer(call.message_id, payload))
+        except CallError as error:
+            self._send(self._session.answer_error(call.message_id, error))
+        except Exception:  # a handler's bug must cost one answer, not the station
+            logger.exception("%s failed", call.action)
+            self._send(self._session.answer_error(call.message_id, InternalError("the station failed to process it")))
+        self._core.settle()
+
+    def _other_received(self, event: RpcEvent) -> None:
+        match event:
+            case CallSucceeded() | CallFailed():
+                self._settle(event)
+            case CallRejected():
+                self.refused += 1
+                logger.warning("CSMS: %s", event.error)
+                self._send(event.frame)
+            case Ignored():
+                self.refused += 1
+                logger.warning("CSMS: %s", event.complaint)
+            case _:
+                pass
+
+    def _settle(self, outcome: CallSucceeded | CallFailed) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(outcome)
+
+    def _send(self, frame: str) -> None:
+        if self._wire is None:
+            return
+        try:
+            self._wire.send_text(frame)
+        except NotConnected:
+            logger.debug("not sent, the connection is closing")
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def submit(self, report: Report) -> None:
+        """A report about the present. Durable ones go through the journal."""
+        answer = self._adapter.complete(report)
+        if answer is not None:
+            self._complete(report, answer)
+            return
+        if self._wire is None:
+            for event in self._adapter.failed(report):
+                self._core.apply(event)
+            return
+        after = self._journal.last_seq if isinstance(report, ConnectorReport) else 0
+        if isinstance(report, AuthorizeRequest):
+            # A driver waits: before the notices.
+            self._immediate.appendleft(_Immediate(report, 0))
+        else:
+            self._immediate.append(_Immediate(report, after))
+        if len(self._immediate) > _IMMEDIATE_BOUND:
+            self._immediate.popleft()
+        self._wake.set()
+
+    def _complete(self, report: Report, payload: Payload) -> None:
+        ref = getattr(report, "ref", "")
+        try:
+            self._send(self._session.answer(ref, payload))
+        except NoSuchCall:
+            logger.info("the answer to %s came after its connection", ref)
+
+    def wake(self) -> None:
+        """Something may be there to be sent."""
+        self._wake.set()
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send, for ever: one call at a time, each when it is due."""
+        while True:
+            self._wake.clear()
+            if self._wire is None or not await self._send_next():
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        timeout_s = None
+        if self._wire is not None and self._retry_at_s is not None:
+            timeout_s = max(0.0, self._retry_at_s - self._core.now().mono_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _send_next(self) -> bool:
+        """False: nothing is to be sent now."""
+        head = await self._due_head()
+        item = self._next_immediate(head)
+        if item is not None:
+            await self._send_immediate(item.report)
+            return True
+        if head is None or self._wire is None:
+            return False
+        await self._send_durable(head)
+        return True
+
+    async def _due_head(self) -> QueuedReport | None:
+        if self._core.registration is not RegistrationStatus.ACCEPTED:
+            return None
+        if self._retry_at_s is not None and self._core.now().mono_s < self._retry_at_s:
+            return None
+        self._retry_at_s = None
+        if self._learning is not None and not self._learning.done():
+            return None
+        return await self._journal.head()
+
+    def _next_immediate(self, head: QueuedReport | None) -> _Immediate | None:
+        """The first report about the present that may go now, before what is at the queue's head."""
+        accepted = self._core.registration is RegistrationStatus.ACCEPTED
+        while self._immediate:
+            item = self._immediate[0]
+            if not accepted and not _before_acceptance(item.report):
+                self._immediate.popleft()  # told anew once the CSMS has accepted the station
+                continue
+            if head is not None and self._backlog_seq < head.seq <= item.after_seq:
+                return None
+            return self._immediate.popleft()
+        return None
+
+    async def _send_immediate(self, report: Report) -> None:
+        call = self._adapter.encode(report)
+        if call is None:
+            self._apply(self._adapter.unsaid(report))
+            return
+        answer = await self._ask(report, call, self._new_id())
+        if isinstance(answer, CallFailed):
+            logger.warning("%s: %s", call.action, _why(answer))
+            self._apply(self._adapter.failed(report))
+        else:
+            self._apply(answer.events)
+
+    async def _send_durable(self, row: QueuedReport) -> None:
+        report, call = await self._encode(row)
+        if call is None:
+            await self._journal.delivered(row)
+            return
+        answer = await self._ask(report, call, row.message_id)
+        if isinstance(answer, CallFailed):
+            self._durable_failed(row, answer)
+            return
+        self._sending_values = 0
+        sent_ms = report.at_ms if isinstance(report, TransactionEvent) else 0
+        durable = self._journal.delivered(row, csms_id=answer.csms_id, sent_ms=sent_ms)
+        if answer.csms_id is not None:
+            # What the CSMS calls the transaction must be known for good before more is said of it.
+            self._learning = durable
+            durable.add_done_callback(lambda _done: self._wake.set())
+        self._apply(answer.events)
+        self._core.settle()
+
+    def _apply(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            self._core.apply(event)
+
+    async def _encode(self, row: QueuedReport) -> tuple[Report, Call | None]:
+        journal = self._journal
+        report = shifted(row.report, journal.correction_ms(row.boot, row.seq))
+        transaction_id = report.transaction_id
+        if transaction_id is None:
+            return report, self._adapter.encode(report)
+        report = not_before(report, journal.sent_ms.get(transaction_id, 0))
+        if isinstance(report, TransactionEvent) and row.kind == "Ended":
+            data = await journal.data(transaction_id)
+            if self._values_limit is not None and len(data) > self._values_limit:
+                step = -(-(len(data) - 1) // (self._values_limit - 1))
+                data = (*data[:-1:step], data[-1])
+            self._sending_values = len(data)
+            report = report._replace(data=data)
+        return report, self._adapter.encode(report)
+
+    def _durable_failed(self, row: QueuedReport, failure: CallFailed) -> None:
+        if failure.reason is FailureReason.CONNECTION_CLOSED:
+            return  # not the CSMS's word on it: sent again on the next connection
+        attempts = self._model.integer(MESSAGE_ATTEMPTS)
+        self._journal.failed(row)
+        logger.warning("%s: attempt %d of %d: %s", failure.action, row.attempts, attempts, _why(failure))
+        if row.attempts >= attempts:
+            self._journal.park(row, f"{failure.action}: {_why(failure)}", self._core.now().utc_ms)
+            logger.error("%s is set aside: the CSMS does not take it", failure.action)
+            return
+        interval_s = self._model.integer(MESSAGE_ATTEMPT_INTERVAL)
+        self._retry_at_s = self._core.now().mono_s + interval_s * row.attempts
+
+    async def _ask(self, report: Report, call: Call, message_id: str) -> Answer | CallFailed:
+        """The call and what its answer means."""
+        outcome = await self._call(call, message_id)
+        if isinstance(outcome, CallFailed):
+            return outcome
+        if outcome.complaint:
+            logger.warning("answer to %s: %s", outcome.action, outcome.complaint)
+        try:
+            answer = self._adapter.answered(report, outcome.payload)
+        except ValueError as error:
+            reason = PropertyConstraintViolation(str(error))
+            return CallFailed(message_id, call.action, FailureReason.UNUSABLE_ANSWER, reason)
+        if answer.csms_ms is not None:
+            self._core.clock_seen(answer.csms_ms)
+        return answer
+
+    async def _call(self, call: Call, message_id: str) -> CallSucceeded | CallFailed:
+        now = self._core.now()
+        timeout_s = float(self._model.integer(MESSAGE_TIMEOUT))
+        try:
+            frame = self._session.call(call.action, call.payload, message_id, now.mono_s, timeout_s)
+        except InvalidPayload as error:
+            # Ours to mend; the report takes the way of one that the CSMS refuses.
+            logger.exception("%s cannot be sent", call.action)
+            return CallFailed(message_id, call.action, FailureReason.REFUSED, InternalError(str(error)))
+        answered: asyncio.Future[CallSucceeded | CallFailed] = asyncio.get_running_loop().create_future()
+        self._answered = answered
+        self.sent += 1
+        self._core.exchanged()
+        self._send(frame)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answered
+        except TimeoutError:
+            expired = self._session.tick(now.mono_s + timeout_s)
+            assert expired is not None
+            return expired
+        finally:
+            self._answered = None
+
+
+def _why(failure: CallFailed) -> str:
+    return f"{failure.reason}: {failure.error}" if failure.error else str(failure.reason)
+
+
+def _before_acceptance(report: Report) -> bool:
+    """What may be said to a CSMS that has not accepted the station: what it asked for (1.6 §4.2)."""
+    match report:
+        case BootRequest():
+            return True
+        case HeartbeatRequest() | MeterValuesReport():
+            return report.triggered
+        case ConnectorReport():
+            return report.forced
+        case _:
+            return False

@@ -1,0 +1,55 @@
+"""`evse-agent status` for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def readable(answer: dict[str, Any]) -> str:
+    """The running agent's state, most important first."""
+    link, queue = answer["link"], answer["queue"]
+    lines = [f"{answer['identity']}  {answer['time']} (clock: {answer['clock']})"]
+    lines.append(f"link          {_link(link)}")
+    lines.append(f"registration  {answer['registration']}")
+    for connector in answer["connectors"]:
+        name = f"EVSE {connector['evse']}.{connector['connector']}" if connector["evse"] else "station"
+        state = connector["charging_state"] or connector["session"]
+        text = connector["status"] if connector["evse"] == 0 else f"{connector['status']} ({state})"
+        if connector["fault"]:
+            fault = connector["fault"]
+            text += f"  FAULT {fault['code']} {fault['vendor_code']} {fault['info']}".rstrip()
+        lines.append(f"{name:13} {text}  {connector['info']}".rstrip())
+    for transaction in answer["transactions"]:
+        number = f"CSMS id {transaction['csms_id']}" if transaction["csms_id"] else "not yet known to the CSMS"
+        lines.append(
+            f"transaction   EVSE {transaction['evse']}: {transaction['energy_wh']:.0f} Wh since "
+            f"{transaction['started']} ({number})"
+        )
+    text = f"{queue['rows']} report(s) waiting"
+    if queue["parked"]:
+        text += f", {queue['parked']} refused by the CSMS and set aside"
+    if not queue["durable"]:
+        text += ", NOT DURABLE: the disk takes nothing"
+    lines.append(f"queue         {text}")
+    if link["phase"] != "open" and link["last_diagnosis"]:
+        lines += ["", *advice(link["last_diagnosis"])]
+    return "\n".join(lines)
+
+
+def _link(link: dict[str, Any]) -> str:
+    if link["phase"] == "open":
+        return f"connected to {link['url']} since {link['connected_since']}, heard {link['heard_s_ago']} s ago"
+    text = f"{link['phase']}, {link['url'] or 'no CSMS configured'}"
+    if link["next_attempt_in_s"] is not None:
+        text += f", next attempt in {link['next_attempt_in_s']:.0f} s"
+    return text
+
+
+def advice(diagnosis: dict[str, Any]) -> list[str]:
+    """A diagnosis, as a technician reads it."""
+    lines = [f"{diagnosis['code']}: {diagnosis['seen']}"]
+    lines += [f"  likely cause: {cause}" for cause in diagnosis["causes"]]
+    lines += [f"  {number}. {step}" for number, step in enumerate(diagnosis["next_steps"], start=1)]
+    if diagnosis["ask_operator"]:
+        lines.append(f"  ask the CSMS operator: {diagnosis['ask_operator']}")
+    return lines

@@ -1,0 +1,80 @@
+"""The running agent's own Unix socket `agent.sock`: one JSON object a line in, one out.
+
+Who may open it is a matter of the state directory's mode (0700).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# The longest request is a site profile with its certificates.
+_LINE_BYTES = 2 * 1024 * 1024
+_IDLE_TIMEOUT_S = 30.0
+_CONNECTIONS = 16
+
+Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class LocalServer:
+    """`handlers`: by the request's "op"; an answer is made at once."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Raises OSError where there can be no socket (a path of more than 107 bytes, rights)."""
+        self._path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LINE_BYTES)
+        self._path.chmod(0o600)
+
+    async def close(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            if len(self._connections) <= _CONNECTIONS:
+                await self._converse(reader, writer)
+        except (OSError, TimeoutError, ValueError) as error:
+            logger.info("local connection ended: %s", error)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            async with asyncio.timeout(_IDLE_TIMEOUT_S):
+                line = await reader.readline()
+            if not line:
+                return
+            writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+            async with asyncio.timeout(_IDLE_TIMEOUT_S):
+                await writer.drain()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            return {"ok": False, "error": "not a JSON object"}
+        if not isinstance(request, dict) or request.get("op") not in self._handlers:
+            known = ", ".join(self._handlers)
+            return {"ok": False, "error": f"the request needs an op: one of {known}"}
+        return self._handlers[request["op"]](request)

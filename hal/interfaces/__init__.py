@@ -1,0 +1,1 @@
+"""One small interface and its typed reading for each role that a device can play."""

@@ -1,0 +1,368 @@
+"""Meter values: when, in which context, which; and what happens when there is no meter (1.6 §3.16, errata 3.14..3.16)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.charging import effects as ef
+from agent.charging import variables as v
+from agent.charging.meter_values import MeterReading, MeterValue, Offer, aligned_ms, next_aligned_ms, sample
+from agent.charging.reports import MeterValuesReport, TransactionEvent
+from agent.charging.types import ReadingContext, Session, StopReason, TriggerReason
+
+from .harness import METER_FAILURE, START_MS, Bench, fixed_cable, socket
+
+DAY_MS = 86_400_000
+MIDNIGHT_MS = START_MS - START_MS % DAY_MS
+ENERGY = "Energy.Active.Import.Register"
+
+
+def values(bench: Bench, context: ReadingContext) -> list[tuple[int, list[str]]]:
+    """(stamp, measurands) of every meter value reported in this context."""
+    reports = [output for output in bench.log if isinstance(output, TransactionEvent | MeterValuesReport)]
+    return [
+        (value.at_ms, [sampled.measurand for sampled in value.values])
+        for report in reports
+        for value in report.values
+        if value.values[0].context is context
+    ]
+
+
+class TestSampled:
+    def test_come_at_the_interval_from_the_start(self) -> None:
+        """1.6 §3.16.1"""
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_INTERVAL: 60})
+        bench.plug_in()
+        bench.advance(7)
+        bench.card()
+        bench.advance(200)
+        stamps = [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_PERIODIC)]
+        assert stamps == [START_MS + 7_000 + n * 60_000 for n in (1, 2, 3)]
+
+    def test_keep_the_rhythm_however_slow_the_meter(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_INTERVAL: 60})
+        bench.hardware[1].late_s = 1.5
+        bench.plug_in()
+        bench.card()
+        bench.advance(600)
+        stamps = [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_PERIODIC)]
+        assert {later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)} == {60_000}
+
+    def test_an_interval_of_0_sends_none(self) -> None:
+        """1.6 §9.1.19"""
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_INTERVAL: 0})
+        bench.charge(seconds=3600)
+        assert not bench.sampled
+
+    def test_are_taken_once_after_a_long_sleep(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_INTERVAL: 60})
+        bench.charge(seconds=10)
+        bench.now = bench.now._replace(mono_s=bench.now.mono_s + 1000, utc_ms=bench.now.utc_ms + 1_000_000)
+        bench.advance(5)
+        assert len(values(bench, ReadingContext.SAMPLE_PERIODIC)) == 1
+
+    def test_hold_every_configured_measurand_with_every_phase(self) -> None:
+        """1.6 §3.16.3"""
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_MEASURANDS: f"{ENERGY},Current.Import,Voltage.L2,Power.Offered"})
+        bench.charge(seconds=60)
+        assert [(sampled.measurand, sampled.phase) for sampled in bench.sampled] == [
+            (ENERGY, None),
+            ("Current.Import", "L1"),
+            ("Current.Import", "L2"),
+            ("Current.Import", "L3"),
+            ("Voltage", "L2-N"),
+            ("Power.Offered", None),
+        ]
+        assert [sampled.value for sampled in bench.sampled[1:]] == [16.0, 16.0, 16.0, 230.0, 32.0 * 230 * 3]
+
+    def test_a_single_phase_meter_gives_one(self) -> None:
+        bench = Bench(fixed_cable()._replace(phases=1), settings={v.SAMPLED_TX_UPDATED_MEASURANDS: "Current.Import"})
+        bench.charge(seconds=60)
+        assert [sampled.phase for sampled in bench.sampled] == ["L1"]
+
+    def test_an_empty_list_sends_none(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_MEASURANDS: ""})
+        bench.charge(seconds=180)
+        assert not bench.sampled
+
+    def test_the_interval_measurand_counts_from_the_value_before(self) -> None:
+        """Errata 3.78"""
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_MEASURANDS: "Energy.Active.Import.Interval"})
+        bench.charge(seconds=180)
+        assert [sampled.value for sampled in bench.sampled] == pytest.approx([16 * 230 * 3 / 60] * 3)
+
+    def test_a_new_interval_counts_at_once(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_INTERVAL: 0})
+        bench.charge(seconds=10)
+        bench.set(v.SAMPLED_TX_UPDATED_INTERVAL, 20)
+        bench.advance(30)
+        assert len(values(bench, ReadingContext.SAMPLE_PERIODIC)) == 2
+
+    def test_end_with_the_transaction(self) -> None:
+        bench = Bench()
+        bench.charge(seconds=60)
+        bench.card()
+        bench.log.clear()
+        bench.advance(600)
+        assert not bench.of(ef.ReadMeter)
+
+
+class TestAligned:
+    def test_come_at_the_quarters_of_the_hour(self) -> None:
+        """1.6 §3.16.2"""
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 900, v.SAMPLED_TX_UPDATED_INTERVAL: 0})
+        bench.advance(100)
+        bench.plug_in()
+        bench.card()
+        bench.advance(1900)
+        assert values(bench, ReadingContext.SAMPLE_CLOCK) == [
+            (START_MS + 900_000, [ENERGY]),
+            (START_MS + 1_800_000, [ENERGY]),
+        ]
+        assert [report.trigger for report in bench.updated if report.values] == [TriggerReason.METER_VALUE_CLOCK] * 2
+
+    def test_bear_the_aligned_moment_though_the_meter_is_slow(self) -> None:
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 900, v.SAMPLED_TX_UPDATED_INTERVAL: 900})
+        bench.plug_in()
+        bench.card()
+        bench.hardware[1].late_s = 1.0
+        bench.advance(910)
+        assert [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_CLOCK)] == [START_MS + 900_000]
+
+    def test_come_without_a_transaction_too(self) -> None:
+        """1.6 §4.7: with the id of a transaction only while there is one"""
+        bench = Bench(socket(1), socket(2), settings={v.ALIGNED_INTERVAL: 900})
+        bench.advance(900)
+        reports = bench.of(MeterValuesReport)
+        assert [(report.evse_id, report.transaction_id) for report in reports] == [(1, None), (2, None)]
+        assert {value.context for value in bench.sampled} == {ReadingContext.SAMPLE_CLOCK}
+
+    def test_an_interval_of_0_sends_none(self) -> None:
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 0})
+        bench.advance(DAY_MS / 1000)
+        assert not bench.sampled
+
+    def test_midnight_begins_the_day_also_when_the_interval_does_not_divide_it(self) -> None:
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 7 * 3600})
+        bench.advance(24 * 3600)
+        stamps = [at_ms - MIDNIGHT_MS for at_ms, _ in values(bench, ReadingContext.SAMPLE_CLOCK)]
+        assert [stamp_ms // 3_600_000 for stamp_ms in stamps] == [14, 21, 24, 31]
+
+    def test_after_a_long_sleep_the_last_moment_is_told_once(self) -> None:
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 900})
+        bench.advance(10)
+        bench.now = bench.now._replace(mono_s=bench.now.mono_s + 5000, utc_ms=bench.now.utc_ms + 5_000_000)
+        bench.advance(1)
+        assert [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_CLOCK)] == [START_MS + 4_500_000]
+
+    @given(st.integers(0, 40 * 365 * DAY_MS), st.integers(1, 86_400))
+    def test_moments_are_counted_from_midnight(self, utc_ms: int, interval_s: int) -> None:
+        """1.6 §9.1.5"""
+        last_ms, next_ms = aligned_ms(utc_ms, interval_s), next_aligned_ms(utc_ms, interval_s)
+        assert last_ms <= utc_ms < next_ms
+        assert last_ms % DAY_MS % (interval_s * 1000) == 0
+        assert next_ms % DAY_MS % (interval_s * 1000) == 0
+        assert aligned_ms(next_ms, interval_s) == next_ms
+        assert next_ms - last_ms <= interval_s * 1000
+
+
+class TestEndReport:
+    """transactionData of 1.6 §4.10"""
+
+    def test_nothing_is_collected_by_default(self) -> None:
+        """1.6 §3.16.5"""
+        bench = Bench()
+        bench.charge(seconds=200)
+        bench.card()
+        assert not bench.data
+
+    def test_holds_begin_periodic_aligned_and_end(self) -> None:
+        """Errata 3.14: always the start and stop values of every measurand configured"""
+        bench = Bench(
+            settings={
+                v.SAMPLED_TX_ENDED_MEASURANDS: ENERGY,
+                v.ALIGNED_TX_ENDED_MEASURANDS: "Voltage.L1",
+                v.SAMPLED_TX_UPDATED_INTERVAL: 60,
+                v.ALIGNED_INTERVAL: 100,
+            }
+        )
+        bench.charge(seconds=110)
+        bench.card()
+        assert [(value.context, value.measurand) for value in bench.data] == [
+            (ReadingContext.TRANSACTION_BEGIN, ENERGY),
+            (ReadingContext.TRANSACTION_BEGIN, "Voltage"),
+            (ReadingContext.SAMPLE_PERIODIC, ENERGY),
+            (ReadingContext.SAMPLE_CLOCK, "Voltage"),
+            (ReadingContext.TRANSACTION_END, ENERGY),
+            (ReadingContext.TRANSACTION_END, "Voltage"),
+        ]
+
+    def test_is_collected_before_the_end_is_told(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_ENDED_MEASURANDS: ENERGY})
+        bench.charge(seconds=30)
+        bench.card()
+        last_kept = max(n for n, output in enumerate(bench.log) if isinstance(output, ef.SaveTransactionData))
+        assert last_kept < bench.log.index(bench.ended[0])
+
+
+class TestTriggered:
+    def test_gives_the_sampled_measurands_now(self) -> None:
+        """1.6 §5.17, errata 3.46"""
+        bench = Bench(settings={v.SAMPLED_TX_UPDATED_MEASURANDS: f"{ENERGY},Temperature"})
+        started = bench.charge(seconds=30)
+        assert bench.station.trigger_meter_values(1, bench.now)
+        bench.settle()
+        (report,) = bench.of(MeterValuesReport)
+        assert report.triggered
+        assert report.transaction_id == started.transaction_id
+        assert [(value.measurand, value.context) for value in report.values[0].values] == [
+            (ENERGY, ReadingContext.TRIGGER),
+            ("Temperature", ReadingContext.TRIGGER),
+        ]
+
+    def test_without_an_evse_means_all(self) -> None:
+        bench = Bench(socket(1), socket(2))
+        assert bench.station.trigger_meter_values(None, bench.now)
+        bench.settle()
+        assert [report.evse_id for report in bench.of(MeterValuesReport)] == [1, 2]
+
+    def test_is_refused_for_an_evse_that_does_not_exist(self) -> None:
+        bench = Bench()
+        assert not bench.station.trigger_meter_values(2, bench.now)
+
+    def test_names_no_transaction_that_the_csms_has_not_been_told_of(self) -> None:
+        bench = Bench()
+        bench.hardware[1].broken.add("meter")
+        bench.plug_in()
+        bench.card()
+        bench.hardware[1].broken.clear()
+        bench.station.trigger_meter_values(1, bench.now)
+        bench.settle()
+        assert [report.transaction_id for report in bench.of(MeterValuesReport)] == [None]
+        assert not bench.started
+
+
+class TestDeadMeter:
+    def test_at_the_start_holds_the_start_until_it_reads(self) -> None:
+        """Never a placeholder: the start register is the first true reading."""
+        bench = Bench()
+        bench.hardware[1].broken.add("meter")
+        bench.plug_in()
+        bench.card()
+        bench.advance(20)
+        assert not bench.started
+        assert not bench.of(ef.CloseContactor)
+        bench.hardware[1].broken.clear()
+        bench.advance(10)
+        assert bench.started[0].register_wh == 1000.0
+        assert bench.charging()
+
+    def test_at_the_start_for_too_long_ends_what_never_began(self) -> None:
+        bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
+        bench.hardware[1].broken.add("meter")
+        bench.plug_in()
+        bench.card()
+        bench.advance(70)
+        assert not bench.of(TransactionEvent)
+        assert not bench.of(ef.CloseContactor)
+        assert bench.session() is Session.FINISHED
+        assert bench.view().info == "meter not readable"
+        assert not bench.hardware[1].locked
+
+    def test_during_charging_is_tolerated_for_the_grace(self) -> None:
+        """INTERFACES §4: MeterFailureGrace"""
+        bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
+        bench.charge(seconds=60)
+        bench.hardware[1].broken.add("meter")
+        bench.raise_fault(METER_FAILURE)
+        bench.advance(55)
+        assert bench.charging()
+        bench.advance(10)
+        assert bench.stop_reasons == [StopReason.OTHER]
+        assert not bench.hardware[1].contactor_closed
+
+    def test_is_found_without_anybodys_word(self) -> None:
+        bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
+        bench.charge(seconds=60)
+        bench.hardware[1].broken.add("meter")
+        bench.advance(75)
+        assert bench.stop_reasons == [StopReason.OTHER]
+
+    def test_that_recovers_in_time_has_stopped_nothing(self) -> None:
+        bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
+        bench.charge(seconds=60)
+        for _ in range(5):
+            bench.hardware[1].broken.add("meter")
+            bench.raise_fault(METER_FAILURE)
+            bench.advance(40)
+            bench.hardware[1].broken.clear()
+            bench.clear_fault(METER_FAILURE)
+            bench.advance(15)
+        assert bench.charging()
+
+    def test_at_the_end_reports_the_last_true_register(self) -> None:
+        bench = Bench()
+        bench.charge(seconds=65)
+        known_wh = bench.hardware[1].register_wh
+        bench.hardware[1].broken.add("meter")
+        bench.card()
+        (ended,) = bench.ended
+        assert ended.register_wh is not None
+        assert 1000 < ended.register_wh <= known_wh
+
+    def test_that_does_not_even_answer_delays_the_end_for_seconds_only(self) -> None:
+        bench = Bench()
+        bench.charge(seconds=65)
+        bench.hardware[1].silent.add("meter")
+        bench.card()
+        bench.advance(6)
+        assert bench.stop_reasons == [StopReason.LOCAL]
+
+    def test_gives_no_values_in_the_end_report(self) -> None:
+        bench = Bench(settings={v.SAMPLED_TX_ENDED_MEASURANDS: ENERGY})
+        bench.charge(seconds=30)
+        bench.hardware[1].broken.add("meter")
+        bench.card()
+        assert ReadingContext.TRANSACTION_END not in {value.context for value in bench.data}
+
+
+class TestRegister:
+    @pytest.mark.parametrize("wrong_wh", [0.0, 999.0])
+    def test_never_runs_back(self, wrong_wh: float) -> None:
+        """Errata 3.78: monotonic within a transaction"""
+        bench = Bench()
+        bench.charge(seconds=60)
+        bench.hardware[1].frozen_wh = wrong_wh
+        bench.advance(120)
+        bench.card()
+        registers = [sampled.value for sampled in bench.sampled if sampled.measurand == ENERGY]
+        assert registers == sorted(registers)
+        assert bench.ended[0].register_wh == registers[-1] > 1000
+
+    def test_of_the_next_transaction_continues_that_of_the_last(self) -> None:
+        """Errata 3.78: so that energy lost between two transactions would show"""
+        bench = Bench()
+        bench.charge(seconds=60)
+        bench.card()
+        bench.unplug()
+        bench.charge(seconds=60)
+        assert bench.started[1].register_wh == bench.ended[0].register_wh
+
+
+class TestSample:
+    def test_leaves_out_what_the_meter_does_not_measure(self) -> None:
+        reading = MeterReading(0, 5.0)
+        assert sample(
+            reading, ["SoC", "Voltage", ENERGY], ReadingContext.OTHER, at_ms=7, offer=Offer(0, 0)
+        ) == MeterValue(7, sample_of_energy(reading))
+
+    def test_has_nothing_to_say_without_any(self) -> None:
+        assert sample(MeterReading(0, 5.0), ["SoC"], ReadingContext.OTHER, at_ms=7, offer=Offer(0, 0)) is None
+
+
+def sample_of_energy(reading: MeterReading) -> tuple[object, ...]:
+    value = sample(reading, [ENERGY], ReadingContext.OTHER, at_ms=0, offer=Offer(0, 0))
+    assert value is not None
+    return value.values
