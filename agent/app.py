@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -12,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from agent.board import board_spec
 from agent.charging.effects import SaveAvailability
 from agent.charging.policy import Policy
 from agent.charging.station import Restored, Station
@@ -29,7 +31,7 @@ from agent.charging.variables import (
     measurand_items,
 )
 from agent.clock import Clock
-from agent.config import AgentConfig, EvseConfig, device_model, evse_spec
+from agent.config import AgentConfig, device_model, evse_spec
 from agent.csms.backoff import Backoff
 from agent.csms.connection import Link, LinkEvents
 from agent.csms.diagnosis import Diagnosis, DiagnosisCode
@@ -44,8 +46,6 @@ from agent.provisioned import Provisioned
 from agent.pump import Pump
 from agent.store.database import Database
 from agent.store.journal import Bounds, Journal
-from hal.spec import BoardSpec, PartSpec
-from hal.spec import EvseSpec as HalEvseSpec
 
 logger = logging.getLogger(__name__)
 
@@ -279,29 +279,6 @@ class _Run:
             logger.warning("a transaction did not end in time; the next start ends it")
 
 
-def board_spec(config: AgentConfig, state_dir: Path) -> BoardSpec:
-    """The hardware that the configuration describes."""
-    return BoardSpec(
-        evses=tuple(_hal_evse(evse) for evse in config.evses),
-        readers=tuple(PartSpec(reader.driver, reader.options) for reader in config.readers),
-        hal_options=config.hal,
-        state_dir=state_dir,
-    )
-
-
-def _hal_evse(evse: EvseConfig) -> HalEvseSpec:
-    return HalEvseSpec(
-        id=evse.id,
-        connectors=evse.connectors,
-        max_current_a=evse.max_current_a,
-        phases=evse.phases,
-        driver=evse.driver.driver if evse.driver else None,
-        options=evse.driver.options if evse.driver else {},
-        parts={role: PartSpec(part.driver, part.options) for role, part in evse.parts.items()},
-        ventilation=evse.ventilation,
-    )
-
-
 def _new_id() -> str:
     return str(uuid.uuid4())
 
@@ -309,6 +286,9 @@ def _new_id() -> str:
 async def _tell_systemd() -> None:
     """Ready, and then alive for as long as the event loop turns."""
     notify("READY=1")
+    # What has been made until now stays until the end; it need not be looked through again and again.
+    gc.freeze()
+    gc.enable()
     interval_s = watchdog_interval_s()
     while interval_s is not None:
         notify("WATCHDOG=1")

@@ -114,6 +114,10 @@ def _state_dir(arguments: argparse.Namespace) -> Path:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import gc  # noqa: PLC0415
+
+    # Nothing of what start-up makes is garbage: looking for some costs a tenth of it. The agent switches it on again.
+    gc.disable()
     import asyncio  # noqa: PLC0415
 
     from agent import logs  # noqa: PLC0415

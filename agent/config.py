@@ -9,12 +9,13 @@ import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.charging.characteristics import VariableId, VariableSpec
 from agent.charging.device_model import DeviceModel, Source
 from agent.charging.types import ConnectorSpec, EvseSpec
+from agent.charging.value import Value
 from agent.charging.variables import IDENTITY, MEASURANDS, SECURITY_PROFILE, measurand_items, station_variables
 from agent.config_table import ConfigTable
 from agent.config_values import read_custom, read_factory_values
@@ -39,7 +40,7 @@ IDENTIFIER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRS
 _LARGEST_FILE_BYTES = 1_000_000
 
 
-class StationConfig(NamedTuple):
+class StationConfig(Value):
     """[station]. `firmware_version` None: the running image's own."""
 
     identity: str
@@ -49,7 +50,7 @@ class StationConfig(NamedTuple):
     firmware_version: str | None
 
 
-class CsmsConfig(NamedTuple):
+class CsmsConfig(Value):
     """[csms], the factory's way to a CSMS: what provisioning sets wins. `versions`: offered, preferred first."""
 
     url: str | None
@@ -57,14 +58,14 @@ class CsmsConfig(NamedTuple):
     security_profile: int
 
 
-class DriverConfig(NamedTuple):
+class DriverConfig(Value):
     """A driver by its registered name, with the options that the driver validates."""
 
     driver: str
     options: dict[str, Any]
 
 
-class EvseConfig(NamedTuple):
+class EvseConfig(Value):
     """One [[evse]]: a driver for the whole of it, or for single roles, or both (the roles' own win).
 
     `ventilation`: the place is ventilated, so a car that asks for it may charge.
@@ -79,21 +80,21 @@ class EvseConfig(NamedTuple):
     ventilation: bool
 
 
-class FirmwareConfig(NamedTuple):
+class FirmwareConfig(Value):
     """[firmware]. `install_command` belongs to the installer "command"."""
 
     installer: str
     install_command: tuple[str, ...]
 
 
-class ServicePortConfig(NamedTuple):
+class ServicePortConfig(Value):
     """[service_port]."""
 
     port: str
     baudrate: int
 
 
-class AgentConfig(NamedTuple):
+class AgentConfig(Value):
     """A valid configuration file.
 
     `factory_values` are variables in standard spelling; `custom` declares the maker's own ones.

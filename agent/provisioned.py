@@ -15,8 +15,9 @@ from agent.charging.effects import SaveAvailability
 from agent.charging.variables import BASIC_AUTH_PASSWORD, IDENTITY, SECURITY_PROFILE
 from agent.config import AgentConfig
 from agent.csms.target import Target
+from agent.ocpp.versions import V16
 from provisioning.errors import SettingsError
-from provisioning.settings import Csms, Settings
+from provisioning.settings import Content, Csms, Settings
 from provisioning.state_lock import StateLock, exclusive
 
 logger = logging.getLogger(__name__)
@@ -82,14 +83,8 @@ class Provisioned:
 
     @property
     def csms(self) -> Csms:
-        """The connection settings in force: provisioning wins over the configuration file."""
-        own, factory = self._settings.content.csms, self._config.csms
-        return own._replace(
-            url=own.url or factory.url,
-            identity=own.identity or self._config.station.identity,
-            security_profile=factory.security_profile if own.security_profile is None else own.security_profile,
-            versions=own.versions or factory.versions,
-        )
+        """The connection settings in force."""
+        return connection_settings(self._settings.content, self._config)
 
     @property
     def csms_name(self) -> str:
@@ -99,20 +94,7 @@ class Provisioned:
 
     def target(self) -> Target | None:
         """Whom to dial now; None while no CSMS is configured."""
-        csms = self.csms
-        if not csms.url or not csms.identity:
-            return None
-        return Target(
-            url=csms.url,
-            identity=csms.identity,
-            subprotocols=("ocpp1.6",),
-            security_profile=csms.security_profile or 0,
-            password=csms.basic_auth_password,
-            root_ca_pem=csms.root_ca,
-            client_certificate_pem=csms.client_certificate,
-            client_key_pem=csms.client_key,
-            proxy=self._settings.content.network.proxy,
-        )
+        return target(self._settings.content, self._config)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -167,3 +149,32 @@ class Provisioned:
         if reply["ok"]:
             self._restore()
         return reply
+
+
+def connection_settings(content: Content, config: AgentConfig) -> Csms:
+    """What provisioning set, over what the configuration file says."""
+    own, factory = content.csms, config.csms
+    return own._replace(
+        url=own.url or factory.url,
+        identity=own.identity or config.station.identity,
+        security_profile=factory.security_profile if own.security_profile is None else own.security_profile,
+        versions=own.versions or factory.versions,
+    )
+
+
+def target(content: Content, config: AgentConfig) -> Target | None:
+    """Whom to dial; None while no CSMS is configured."""
+    csms = connection_settings(content, config)
+    if not csms.url or not csms.identity:
+        return None
+    return Target(
+        url=csms.url,
+        identity=csms.identity,
+        subprotocols=(V16.subprotocol,),
+        security_profile=csms.security_profile or 0,
+        password=csms.basic_auth_password,
+        root_ca_pem=csms.root_ca,
+        client_certificate_pem=csms.client_certificate,
+        client_key_pem=csms.client_key,
+        proxy=content.network.proxy,
+    )

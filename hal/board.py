@@ -83,7 +83,7 @@ class Board:
 
     async def close(self) -> None:
         """Open every contactor, then close everything in reverse. What fails on the way is logged."""
-        self._held = []  # nobody listens any more
+        self._listener = lambda _signal: None  # nobody wants to hear of the end
         if self._started:
             self._started = False
             results = await asyncio.gather(*(evse.stop() for evse in self.evses.values()), return_exceptions=True)

@@ -32,8 +32,9 @@ class AgentProcess:
         async with AgentProcess(tmp_path, configuration(csms.url)) as agent:
             await agent.mock.op("plug_in")
 
-    config: a configuration file's content (`agent.bench.station_files.configuration`). password, root_ca: provisioned
-    before the first start. environment: in addition to this process's. The block starts it and stops it.
+    directory: of a short path, for Unix sockets lie below it (107 bytes). config: a configuration file's content
+    (`agent.bench.station_files.configuration`). password, root_ca: provisioned before the first start.
+    environment: in addition to this process's. The block starts it and stops it; where it raises, it is killed.
     """
 
     def __init__(
@@ -145,8 +146,10 @@ class AgentProcess:
             raise self._failed(str(error)) from None
 
     async def wait_registered(self, timeout_s: float = 10.0) -> None:
-        """Until the CSMS has accepted the station. Raises AgentFailedError."""
-        await self.wait_for_status(lambda status: status["registration"] == "Accepted", timeout_s)
+        """Until it is connected to a CSMS that has accepted it, now or before a restart. Raises AgentFailedError."""
+        await self.wait_for_status(
+            lambda status: status["registration"] == "Accepted" and status["link"]["phase"] == "open", timeout_s
+        )
 
     async def run(self, *arguments: str) -> str:
         """Any command of evse-agent on the same state; its output. Raises AgentFailedError if it fails."""

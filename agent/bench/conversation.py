@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import socket
@@ -18,6 +19,8 @@ from agent.bench.answers import Answer, CallError, Delay, Fixed, Raw, Silence
 from agent.bench.central_system import CentralSystem, Policy, refusal_of
 from agent.bench.ledger import Ledger
 from agent.bench.messages import Kind, Message, MessageLog, read_frame
+
+_FINISH_TIMEOUT_S = 1.0
 
 
 class Script(Policy, Protocol):
@@ -54,27 +57,33 @@ class Conversation:
         self._central_system = CentralSystem(station, self, script)
         self._open_calls: dict[str, Message] = {}
         self._fates: dict[str, Silence | Delay] = {}
+        self._answers: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Answer until the connection ends."""
-        try:
-            async with asyncio.TaskGroup() as answers:
-                while True:
-                    frame: Data = await self.connection.recv()
-                    message = self._log.add(frame, sent=False, connection=self.number)
-                    if message.kind is Kind.CALL:
-                        self._judge_order(message)
-                        self._open_calls[message.message_id] = message
-                        answers.create_task(self._answer(message, frame))
-                    elif message.kind is Kind.UNREADABLE:
-                        self._problems.append(f"no OCPP message: {frame!r:.200}")
-        except* ConnectionClosed:
-            pass  # the way every connection ends
+    async def listen(self) -> None:
+        """Take in frames, and answer them, until the connection ends."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                frame: Data = await self.connection.recv()
+                message = self._log.add(frame, sent=False, connection=self.number)
+                if message.kind is Kind.CALL:
+                    self._judge_order(message)
+                    self._open_calls[message.message_id] = message
+                    self._answers.add(asyncio.create_task(self._answer(message, frame)))
+                elif message.kind is Kind.UNREADABLE:
+                    self._problems.append(f"no OCPP message: {frame!r:.200}")
+
+    async def finish(self) -> None:
+        """Deal with what has come in, though nobody hears the answers any more."""
+        if self._answers:
+            _, late = await asyncio.wait(self._answers, timeout=_FINISH_TIMEOUT_S)
+            for answer in late:
+                answer.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     # --- the wire of the ChargePoint ----------------------------------------------------------------------------------
 
     async def recv(self) -> Data:
-        """Never asked for: `run` hands each frame over."""
+        """Never asked for: `listen` hands each frame over."""
         raise NotImplementedError
 
     async def send(self, frame: str) -> None:
@@ -84,8 +93,11 @@ class Conversation:
         if call is not None and kind is Kind.RESULT:
             self._script.ledger.take(self._station, message_id, call.action, call.payload, payload)
         fate = self._fates.pop(message_id, None) if call is not None else None
-        if isinstance(fate, Delay):
-            await asyncio.sleep(fate.wait_s)
+        if isinstance(fate, Delay) and call is not None:
+            self._log.settle(call)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(fate.wait_s):
+                    await self.connection.wait_closed()
         self._open_calls.pop(message_id, None)
         if not isinstance(fate, Silence):
             await self.send_raw(frame)
@@ -106,6 +118,17 @@ class Conversation:
     # --- answering ----------------------------------------------------------------------------------------------------
 
     async def _answer(self, call: Message, frame: Data) -> None:
+        try:
+            await self._give_answer(call, frame)
+        except ConnectionClosed:
+            pass  # nobody hears the answer any more
+        except Exception as error:  # noqa: BLE001 - a test's own function, which may raise anything
+            self._problems.append(f"answering {call.action} raised {error!r}")
+        finally:
+            self._log.settle(call)
+            self._answers.discard(asyncio.current_task())
+
+    async def _give_answer(self, call: Message, frame: Data) -> None:
         answer = await self._scripted(call)
         match answer:
             case None | Delay() | Silence(processed=True):
@@ -146,7 +169,7 @@ class Conversation:
 def reset(transport: asyncio.BaseTransport) -> None:
     """End a TCP connection with RST instead of FIN."""
     raw = transport.get_extra_info("socket")
-    if raw is not None:
+    with contextlib.suppress(OSError):  # closed already
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     abort: Callable[[], None] = transport.abort  # type: ignore[attr-defined]  # every transport of a stream has it
     abort()

@@ -30,7 +30,9 @@ IDENTITY = "CP001"
 
 
 class ServerTls(Protocol):
-    """What the CSMS needs to serve wss."""
+    """What the CSMS needs to serve wss. `root_ca`: what a station has to trust (PEM text)."""
+
+    root_ca: str
 
     def server_context(self) -> ssl.SSLContext:
         """The TLS context with the server's certificate."""
@@ -126,6 +128,11 @@ class BenchCsms:
         """What a station is given as the CSMS's URL; it appends its identity."""
         return f"{'ws' if self._tls is None else 'wss'}://{self._host}:{self._port}/ocpp"
 
+    @property
+    def root_ca(self) -> str | None:
+        """What a station has to trust, PEM text; None without TLS."""
+        return None if self._tls is None else self._tls.root_ca
+
     def station(self, identity: str = IDENTITY) -> BenchStation:
         """The station of this identity, whether it has been here yet or not."""
         if identity not in self._stations:
@@ -216,9 +223,10 @@ class BenchCsms:
         )
         station.begin(conversation)
         try:
-            await conversation.run()
+            await conversation.listen()
         finally:
             station.end(conversation)
+            await conversation.finish()
 
     def _knows_password(self, identity: str, headers: Headers) -> bool:
         scheme, _, credentials = headers.get("Authorization", "").partition(" ")

@@ -73,6 +73,8 @@ class Ledger:
         }.get(action)
         if enter is None or (station, message_id) in self._seen:
             return
+        if action == "StartTransaction" and not isinstance(answer.get("transactionId"), int):
+            return  # a CSMS that has given no id has begun no transaction
         self._seen.add((station, message_id))
         enter(station, payload, answer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -72,11 +72,16 @@ class NotSeenError(AssertionError):
 
 
 class MessageLog:
-    """The messages of one station over all its connections, in the order in which the CSMS saw or sent them."""
+    """The messages of one station over all its connections, in the order in which the CSMS saw or sent them.
+
+    `on_message` is called with each as it is noted.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.on_message: Callable[[Message], None] | None = None
         self._calls: dict[tuple[bool, str], Message] = {}  # by who sent it and its message id, the first
+        self._in_work: dict[tuple[int, str], asyncio.Event] = {}  # calls of the station, by connection and message id
         self._cursors: dict[Hashable, int] = {}
         self._skipped = 0
         self._news = asyncio.Event()
@@ -91,14 +96,23 @@ class MessageLog:
         )
         if kind is Kind.CALL:
             self._calls.setdefault((sent, message_id), message)
+            if not sent:
+                self._in_work[connection, message_id] = asyncio.Event()
         self.messages.append(message)
         self._news.set()
         self._news = asyncio.Event()
+        if self.on_message is not None:
+            self.on_message(message)
         return message
 
     def calls(self, action: str, **fields: object) -> list[Message]:
         """All calls of the station with this action whose payload has these fields."""
         return [message for message in self.messages if _is_call(message, action, fields)]
+
+    def settle(self, call: Message) -> None:
+        """The CSMS has done what the call asks, or will not. Idempotent."""
+        if event := self._in_work.pop((call.connection, call.message_id), None):
+            event.set()
 
     def first_call(self, message_id: str) -> Message:
         """The first call of the station under this message id. Raises KeyError."""
@@ -119,8 +133,9 @@ class MessageLog:
     ) -> Message:
         """The next call of the station with this action whose payload has these fields; `where` may ask for more.
 
-        Next means: after the one that was last found by waiting for this action and, where it is asked for, this
-        connectorId; it may have come before it was waited for. Raises NotSeenError.
+        The CSMS has dealt with it: it is in the ledger, and its answer, if any, is on its way. Next means: after the
+        one that was last found by waiting for this action and, where it is asked for, this connectorId; it may have
+        come before it was waited for. Raises NotSeenError.
         """
         cursor = (action, fields.get("connectorId"))
         index, message = await self._next(
@@ -130,6 +145,9 @@ class MessageLog:
             f"{action} {json.dumps(fields, default=str)}",
         )
         self._cursors[cursor] = index + 1
+        if event := self._in_work.get((message.connection, message.message_id)):
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
         return message
 
     async def wait_for_answer(self, message_id: str, *, timeout_s: float = 5.0) -> Message:
@@ -166,9 +184,6 @@ class MessageLog:
             for index, message in enumerate(self.messages[first:], start=first)
         ]
         return "\n".join([*lines, "(* = looked at)"] if lines else ["nothing"])
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self.messages)
 
 
 def _is_call(message: Message, action: str, fields: dict[str, object]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from enum import Enum
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ class BenchNetwork:
         self._plugged = asyncio.Event()
         self._plugged.set()
         self._cuts: dict[Direction, _Cut] = {}
+        self._closing = False
 
     async def __aenter__(self) -> BenchNetwork:
         self._server = await asyncio.start_server(self._link, self._csms.hostname, 0)
@@ -58,11 +60,11 @@ class BenchNetwork:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        links = dict(self._links)
+        self._closing = True
         self.cut()
-        for task in links:
-            task.cancel()
-        await asyncio.gather(*links, return_exceptions=True)
+        self.plug()
+        if self._links:
+            await asyncio.wait(self._links)
 
     @property
     def url(self) -> str:
@@ -102,17 +104,25 @@ class BenchNetwork:
         self.connections += 1
         try:
             await self._plugged.wait()
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                csms_reader, csms_writer = await asyncio.open_connection(self._csms.hostname, self._csms.port)
-            self._links[task] = (writer, csms_writer)
-            async with asyncio.TaskGroup() as relays:
-                relays.create_task(self._relay(reader, csms_writer, Direction.TO_CSMS))
-                relays.create_task(self._relay(csms_reader, writer, Direction.TO_STATION))
+            if not self._closing:
+                await self._relay_both(reader, writer, task)
         except* OSError:
             pass  # one side is gone, or was cut
         finally:
             for side in self._links.pop(task):
                 reset(side.transport)
+                with contextlib.suppress(OSError):
+                    await side.wait_closed()
+
+    async def _relay_both(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
+    ) -> None:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            csms_reader, csms_writer = await asyncio.open_connection(self._csms.hostname, self._csms.port)
+        self._links[task] = (writer, csms_writer)
+        async with asyncio.TaskGroup() as relays:
+            relays.create_task(self._relay(reader, csms_writer, Direction.TO_CSMS))
+            relays.create_task(self._relay(csms_reader, writer, Direction.TO_STATION))
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction) -> None:
         counter = FrameCounter() if self._csms.scheme == "ws" else None

@@ -7,7 +7,6 @@ question is asked: between the two the car may have been plugged, unplugged or f
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from agent.charging.authorization_cache import AuthorizationCache
 from agent.charging.boot import Registration
@@ -26,12 +25,13 @@ from agent.charging.types import (
     StopReason,
     TriggerReason,
 )
+from agent.charging.value import Value
 
 _UNKNOWN = IdTokenInfo(AuthorizationStatus.UNKNOWN)
 _ACCEPTED = IdTokenInfo(AuthorizationStatus.ACCEPTED)
 
 
-class _Pending(NamedTuple):
+class _Pending(Value):
     """A question to the CSMS that has no answer yet."""
 
     id_token: IdToken
@@ -40,7 +40,7 @@ class _Pending(NamedTuple):
     remote_start_id: int | None
 
 
-class _Floating(NamedTuple):
+class _Floating(Value):
     """Somebody authorized at a reader for all EVSEs: whichever they plug into is theirs."""
 
     authorization: Authorization
@@ -83,8 +83,8 @@ class Authorizer:
                 self._floating.remove(floating)
                 return True
         for evse in scope:
-            waiting = evse.authorization
-            if evse.session is Session.AUTHORIZED and waiting is not None and waiting.id_token.same_as(id_token):
+            waiting = evse.authorization if evse.session is Session.AUTHORIZED and evse.transaction is None else None
+            if waiting is not None and waiting.id_token.same_as(id_token):
                 evse.deauthorize()
                 return True
         return False
@@ -95,7 +95,7 @@ class Authorizer:
         # One that is ending already only swallows the card, which was not meant for a new start.
         running = [evse for evse in own if evse.transaction and evse.transaction.phase is not TransactionPhase.ENDING]
         if running:
-            evse = max(running, key=lambda each: each.plugged_at_s)
+            evse = max(running, key=lambda each: each.plug.since_s)
             evse.stop(StopReason.LOCAL, TriggerReason.STOP_AUTHORIZED, id_token)
         return bool(own)
 
@@ -105,7 +105,7 @@ class Authorizer:
             if owner is not None and (
                 owner.id_token.same_as(id_token) or (group is not None and group.same_as(owner.group))
             ):
-                evse.release_latch()
+                evse.latch.release(evse.plug.connector_id)
                 return True
         return False
 
@@ -139,11 +139,14 @@ class Authorizer:
         self._resolve(pending, info)
 
     def _authorize(self, pending: _Pending) -> None:
-        if not self._core.online:
+        if not self._core.online or self._core.policy.local_only:
             self._resolve(pending, self._decide_offline(pending.id_token))
             return
         cached = self._cache.lookup(pending.id_token)
         if cached is not None and cached.accepted and self._core.policy.local_pre_authorize:
+            self._resolve(pending, cached)
+            return
+        if cached is not None and not cached.accepted and self._core.policy.trust_cached_refusal:
             self._resolve(pending, cached)
             return
         request_id = self._core.new_id()
@@ -178,9 +181,9 @@ class Authorizer:
         if not remote and self._release(pending.id_token, info.group, scope):
             return True
         authorization = Authorization(pending.id_token, info.group, pending.remote_start_id, pending.trigger)
-        waiting = [evse for evse in scope if evse.usable and evse.session is Session.PLUGGED and evse.ev_connected]
+        waiting = [evse for evse in scope if evse.usable and evse.session is Session.PLUGGED and evse.plug.ev_connected]
         if waiting:
-            return max(waiting, key=lambda evse: evse.plugged_at_s).authorize(authorization)
+            return max(waiting, key=lambda evse: evse.plug.since_s).authorize(authorization)
         if not remote and self._stop_group(pending.id_token, info.group, scope):
             return True
         free = [evse for evse in scope if evse.usable and evse.session in (Session.AVAILABLE, Session.PLUGGED)]
@@ -214,7 +217,7 @@ class Authorizer:
             if fitting and session is Session.AVAILABLE:
                 return fitting[0]
             if fitting:
-                return max(fitting, key=lambda evse: evse.plugged_at_s)
+                return max(fitting, key=lambda evse: evse.plug.since_s)
         return None
 
     # --- what the CSMS says with a transaction report ---------------------------------------------------------------
@@ -234,7 +237,7 @@ class Authorizer:
 
     def plugged(self, evse: Evse) -> None:
         """A car has come: an authorization that floats is for it."""
-        if self._floating and evse.session is Session.PLUGGED and evse.ev_connected and evse.usable:
+        if self._floating and evse.session is Session.PLUGGED and evse.plug.ev_connected and evse.usable:
             evse.authorize(self._floating.pop(0).authorization)
 
     def next_deadline(self) -> float | None:

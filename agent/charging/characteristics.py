@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from enum import StrEnum
-from typing import NamedTuple
+
+from agent.charging.value import Value
 
 # Patterns are compiled on first use: together they would cost the start a millisecond.
 #
@@ -23,7 +24,7 @@ _DATE_TIME = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)
 _INTEGER_LIMIT = 2**31 - 1
 
 
-class VariableId(NamedTuple):
+class VariableId(Value):
     """A variable's address. The spelling is the standard's; the device model compares names without case."""
 
     component: str
@@ -90,7 +91,7 @@ class Mutability(StrEnum):
     WRITE_ONLY = "WriteOnly"
 
 
-class VariableSpec(NamedTuple):
+class VariableSpec(Value):
     """A variable's characteristics and the attributes of its Actual value.
 
     Limits bound numbers by value and strings and lists by length in characters; `max_items` bounds lists.

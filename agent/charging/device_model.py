@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
 
 from agent.charging.characteristics import (
     Mutability,
@@ -19,6 +18,7 @@ from agent.charging.characteristics import (
     normalise,
     parse,
 )
+from agent.charging.value import Value
 
 __all__ = ["DeviceModel", "SetOutcome", "SetStatus", "Source", "VariableId", "VariableSpec"]
 
@@ -34,7 +34,7 @@ class SetStatus(StrEnum):
     REBOOT_REQUIRED = "RebootRequired"
 
 
-class SetOutcome(NamedTuple):
+class SetOutcome(Value):
     """What became of a wish to change a variable. `reason` says in words why it was refused."""
 
     status: SetStatus

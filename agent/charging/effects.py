@@ -8,34 +8,34 @@ safer (`OpenContactor`, an offer of 0 A) need not wait.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from agent.charging.meter_values import MeterValue
 from agent.charging.reports import ConnectorView
 from agent.charging.types import IdToken, IdTokenInfo
+from agent.charging.value import Value
 
 
-class CloseContactor(NamedTuple):
+class CloseContactor(Value):
     evse_id: int
 
 
-class OpenContactor(NamedTuple):
+class OpenContactor(Value):
     evse_id: int
 
 
-class OfferCurrent(NamedTuple):
+class OfferCurrent(Value):
     """What the control pilot offers the car, A per phase; 0: not ready to supply."""
 
     evse_id: int
     current_a: float
 
 
-class LockConnector(NamedTuple):
+class LockConnector(Value):
     evse_id: int
     connector_id: int
 
 
-class UnlockConnector(NamedTuple):
+class UnlockConnector(Value):
     """`ref`: answered by an `UnlockFinished` event that carries it; None: nobody waits for the outcome."""
 
     evse_id: int
@@ -43,7 +43,7 @@ class UnlockConnector(NamedTuple):
     ref: str | None = None
 
 
-class SelfCheck(NamedTuple):
+class SelfCheck(Value):
     """Test what can be tested before a session; failures come back as faults, the end as `SelfChecked`."""
 
     evse_id: int
@@ -58,7 +58,7 @@ class ReadPurpose(StrEnum):
     TRIGGER = "trigger"
 
 
-class ReadMeter(NamedTuple):
+class ReadMeter(Value):
     """Answered by a `MeterRead` event with the same purpose and `due_ms`, whatever becomes of the reading."""
 
     evse_id: int
@@ -66,44 +66,44 @@ class ReadMeter(NamedTuple):
     due_ms: int
 
 
-class Show(NamedTuple):
+class Show(Value):
     """What the indicator and the display of a connector (or of the station: evse 0) should tell the driver."""
 
     view: ConnectorView
 
 
-class SignalRejection(NamedTuple):
+class SignalRejection(Value):
     """A card was refused: blink, `BlinkRepeat` times."""
 
     evse_id: int | None
 
 
-class Restart(NamedTuple):
+class Restart(Value):
     """Every transaction has ended: restart the program (or the controller)."""
 
     immediate: bool
 
 
-class SaveTransaction(NamedTuple):
+class SaveTransaction(Value):
     """The running transaction's state that must survive a power cut."""
 
     record: TransactionRecord
 
 
-class SaveTransactionData(NamedTuple):
+class SaveTransactionData(Value):
     """One more meter value for the transaction's end report."""
 
     transaction_id: str
     value: MeterValue
 
 
-class ForgetTransaction(NamedTuple):
+class ForgetTransaction(Value):
     """The transaction's end has been reported."""
 
     transaction_id: str
 
 
-class SaveAvailability(NamedTuple):
+class SaveAvailability(Value):
     """evse 0: the station; connector 0: the whole EVSE."""
 
     evse_id: int
@@ -111,23 +111,23 @@ class SaveAvailability(NamedTuple):
     operative: bool
 
 
-class SaveCacheEntry(NamedTuple):
+class SaveCacheEntry(Value):
     id_token: IdToken
     info: IdTokenInfo
     used_ms: int
 
 
-class ForgetCacheEntries(NamedTuple):
+class ForgetCacheEntries(Value):
     """These entries of the authorization cache, or all."""
 
     values: tuple[str, ...] | None = None
 
 
-class SaveRegistration(NamedTuple):
+class SaveRegistration(Value):
     """A CSMS has accepted this station for the first time since its connection settings changed."""
 
 
-class TransactionRecord(NamedTuple):
+class TransactionRecord(Value):
     """What a power cut must not take: enough to end the transaction truthfully."""
 
     transaction_id: str

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent.charging.effects import ReadPurpose
 from agent.charging.meter_values import MeterReading
 from agent.charging.types import Fault, IdToken, IdTokenInfo, PilotState, RegistrationStatus
+from agent.charging.value import Value
 
 # --- hardware -----------------------------------------------------------------------------------------------------
 
 
-class PilotChanged(NamedTuple):
+class PilotChanged(Value):
     evse_id: int
     state: PilotState
     connector_id: int = 1
 
 
-class CableChanged(NamedTuple):
+class CableChanged(Value):
     """A loose cable is in the charger's socket, or no longer. Fixed cables have none."""
 
     evse_id: int
@@ -26,35 +25,35 @@ class CableChanged(NamedTuple):
     rating_a: float | None = None
 
 
-class ContactorChanged(NamedTuple):
+class ContactorChanged(Value):
     evse_id: int
     closed: bool
 
 
-class LockChanged(NamedTuple):
+class LockChanged(Value):
     evse_id: int
     locked: bool
 
 
-class UnlockFinished(NamedTuple):
+class UnlockFinished(Value):
     evse_id: int
     connector_id: int
     ref: str | None
     unlocked: bool
 
 
-class SelfChecked(NamedTuple):
+class SelfChecked(Value):
     evse_id: int
 
 
-class FaultRaised(NamedTuple):
+class FaultRaised(Value):
     """evse 0: the station."""
 
     evse_id: int
     fault: Fault
 
 
-class FaultCleared(NamedTuple):
+class FaultCleared(Value):
     """The fault with this code and vendor code."""
 
     evse_id: int
@@ -62,29 +61,29 @@ class FaultCleared(NamedTuple):
     vendor_code: str = ""
 
 
-class LimitChanged(NamedTuple):
+class LimitChanged(Value):
     """What the installation allows this EVSE from now on, A per phase; less than 6 A pauses charging."""
 
     evse_id: int
     current_a: float
 
 
-class EmergencyStopChanged(NamedTuple):
+class EmergencyStopChanged(Value):
     pressed: bool
 
 
-class TamperChanged(NamedTuple):
+class TamperChanged(Value):
     open: bool
 
 
-class IdTokenPresented(NamedTuple):
+class IdTokenPresented(Value):
     """evse None: the reader serves all EVSEs."""
 
     id_token: IdToken
     evse_id: int | None = None
 
 
-class MeterRead(NamedTuple):
+class MeterRead(Value):
     """The answer to `ReadMeter`; reading None: the meter did not give a usable one."""
 
     evse_id: int
@@ -96,31 +95,31 @@ class MeterRead(NamedTuple):
 # --- the CSMS -----------------------------------------------------------------------------------------------------
 
 
-class LinkUp(NamedTuple):
+class LinkUp(Value):
     """A connection is open and speaks a version of OCPP."""
 
 
-class LinkDown(NamedTuple):
+class LinkDown(Value):
     pass
 
 
-class BootAnswered(NamedTuple):
+class BootAnswered(Value):
     status: RegistrationStatus
     interval_s: int
 
 
-class BootFailed(NamedTuple):
+class BootFailed(Value):
     """No answer, an error, or the link went down before the answer."""
 
 
-class Authorized(NamedTuple):
+class Authorized(Value):
     """The answer to an `AuthorizeRequest`; info None: there was none in time."""
 
     request_id: str
     info: IdTokenInfo | None
 
 
-class TransactionAnswered(NamedTuple):
+class TransactionAnswered(Value):
     """What the CSMS said of an IdToken when it took a transaction report."""
 
     transaction_id: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from agent.charging.core import Core
 from agent.charging.effects import LockConnector, UnlockConnector
+from agent.charging.reports import UnlockAnswer
 from agent.charging.session import Authorization
+from agent.charging.types import UnlockStatus
 
 
 class Latch:
@@ -12,12 +14,13 @@ class Latch:
     operator, get it out (1.6 errata 3.5).
     """
 
-    __slots__ = ("_core", "_evse_id", "_ordered", "held_for", "locked")
+    __slots__ = ("_core", "_evse_id", "_ordered", "_ref", "held_for", "locked")
 
     def __init__(self, core: Core, evse_id: int) -> None:
         self._core = core
         self._evse_id = evse_id
         self._ordered = False
+        self._ref: str | None = None
         self.locked = False
         self.held_for: Authorization | None = None
 
@@ -31,12 +34,22 @@ class Latch:
         """What was ordered will not come true; `secure` may order it again."""
         self._ordered = False
 
-    def release(self, connector_id: int, ref: str | None = None) -> None:
-        """`ref`: somebody waits for the outcome (`UnlockFinished`)."""
+    def want_open(self, ref: str) -> None:
+        """An operator waits for it to be released, and then for the outcome (`UnlockFinished`). The last one counts."""
+        if self._ref is not None:
+            self._core.emit(UnlockAnswer(self._ref, UnlockStatus.UNLOCK_FAILED))
+        self._ref = ref
+
+    def release(self, connector_id: int) -> None:
+        ref, self._ref = self._ref, None
         self._ordered = False
         self.held_for = None
         self._core.emit(UnlockConnector(self._evse_id, connector_id, ref))
 
-    def hold_for(self, owner: Authorization) -> None:
+    def hold_for(self, owner: Authorization, connector_id: int) -> None:
+        """Keep it locked for them; not where an operator wants it open."""
         self._ordered = False
-        self.held_for = owner
+        if self._ref is not None:
+            self.release(connector_id)
+        else:
+            self.held_for = owner

@@ -6,15 +6,15 @@ A value that the meter does not know is left out: a placeholder would end up on 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from agent.charging.types import ReadingContext
+from agent.charging.value import Value
 
 ENERGY_REGISTER = "Energy.Active.Import.Register"
 MS_PER_DAY = 86_400_000
 
 
-class MeterReading(NamedTuple):
+class MeterReading(Value):
     """One reading of an energy meter. Per-phase tuples are L1 first. None: not measured.
 
     at_ms is when the values were true, which for a slow bus is not when they arrived.
@@ -38,14 +38,14 @@ class MeterReading(NamedTuple):
     temperature_celsius: float | None = None
 
 
-class Offer(NamedTuple):
+class Offer(Value):
     """What the EVSE offers the car; not measured, but reported like it."""
 
     current_a: float
     power_w: float
 
 
-class SampledValue(NamedTuple):
+class SampledValue(Value):
     """One value. phase None: over all phases."""
 
     value: float
@@ -56,7 +56,7 @@ class SampledValue(NamedTuple):
     location: str = "Outlet"
 
 
-class MeterValue(NamedTuple):
+class MeterValue(Value):
     """Values that were true at one moment."""
 
     at_ms: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from agent.charging.core import Core
-from agent.charging.effects import ReadMeter, ReadPurpose, SaveTransaction, SaveTransactionData
+from agent.charging.effects import ReadMeter, ReadPurpose
 from agent.charging.meter_values import MeterReading, MeterValue, Offer, sample
 from agent.charging.reports import TransactionEventType
 from agent.charging.transactions import Transaction, TransactionPhase
@@ -31,7 +31,7 @@ class MeteredEvse(Protocol):
     def offer(self) -> Offer: ...
     def meter_began(self, transaction: Transaction) -> None: ...
     def meter_ended(self, transaction: Transaction) -> None: ...
-    def meter_lost(self, transaction: Transaction) -> None: ...
+    def meter_lost(self) -> None: ...
 
 
 class Metering:
@@ -46,7 +46,6 @@ class Metering:
         "_interval_start_wh",
         "_last_reading_s",
         "_last_sample_s",
-        "_last_save_s",
         "_retry_s",
         "_transaction",
     )
@@ -61,7 +60,6 @@ class Metering:
         self._began_s = 0.0
         self._last_sample_s = 0.0
         self._last_reading_s = 0.0
-        self._last_save_s = 0.0
         self._failed_since_s: float | None = None
         self._retry_s: float | None = None
         self._end_deadline_s: float | None = None
@@ -115,13 +113,13 @@ class Metering:
                 self._ended(transaction, None)
             return
         if transaction.phase is TransactionPhase.STARTING:
-            self._tick_starting(transaction)
+            self._tick_starting()
             return
         if transaction.phase is TransactionPhase.ENDING:
             return
         if self._failed_since_s is not None and core.due(self._failed_since_s + core.policy.meter_failure_grace_s):
             self._failed_since_s = None
-            self._evse.meter_lost(transaction)
+            self._evse.meter_lost()
             return
         sampled_s = core.policy.sampled_interval_s
         if sampled_s > 0 and core.due(self._last_sample_s + sampled_s):
@@ -132,12 +130,12 @@ class Metering:
         elif core.due(self._watch_due_s()):
             self._read(ReadPurpose.WATCH)
 
-    def _tick_starting(self, transaction: Transaction) -> None:
+    def _tick_starting(self) -> None:
         if not self._core.due(self._retry_s):
             return
         if self._core.due(self._began_s + self._core.policy.meter_failure_grace_s):
             self._retry_s = None
-            self._evse.meter_lost(transaction)
+            self._evse.meter_lost()
         else:
             self._read(ReadPurpose.BEGIN)
 
@@ -184,9 +182,9 @@ class Metering:
             self._report(transaction, reading, ReadingContext.SAMPLE_PERIODIC, reading.at_ms)
         elif purpose is ReadPurpose.ALIGNED:
             self._report(transaction, reading, ReadingContext.SAMPLE_CLOCK, due_ms)
-        elif self._core.due(self._last_save_s + self._core.policy.save_interval_s - self._watch_interval_s()):
+        elif self._core.due(transaction.saved_s + self._core.policy.save_interval_s - self._watch_interval_s()):
             # The next reading would come too late.
-            self._save(transaction)
+            transaction.save()
 
     def _read(self, purpose: ReadPurpose) -> None:
         if purpose is not ReadPurpose.END:
@@ -195,18 +193,17 @@ class Metering:
         self._core.emit(ReadMeter(self._evse.evse_id, purpose, self._core.now.utc_ms))
 
     def _begun(self, transaction: Transaction, reading: MeterReading) -> None:
-        now_s = self._core.now.mono_s
         transaction.started(reading, transaction.started_ms)
-        self._last_sample_s = self._last_save_s = now_s
+        self._last_sample_s = self._core.now.mono_s
         self._interval_start_wh = dict.fromkeys(_CONTEXTS, reading.energy_import_wh)
-        self._keep(transaction, self._ended_values(reading, ReadingContext.TRANSACTION_BEGIN, transaction.started_ms))
+        transaction.keep(self._ended_values(reading, ReadingContext.TRANSACTION_BEGIN, transaction.started_ms))
         self._evse.meter_began(transaction)
 
     def _ended(self, transaction: Transaction, reading: MeterReading | None) -> None:
         if reading is not None:
             reading = transaction.take_register(reading)
             at_ms = transaction.stamp(reading.at_ms)
-            self._keep(transaction, self._ended_values(reading, ReadingContext.TRANSACTION_END, at_ms))
+            transaction.keep(self._ended_values(reading, ReadingContext.TRANSACTION_END, at_ms))
         self._transaction = None
         self._end_deadline_s = None
         self._evse.meter_ended(transaction)
@@ -235,18 +232,9 @@ class Metering:
             offer = self._evse.offer
             return sample(reading, measurands, context, at_ms=at_ms, offer=offer, interval_start_wh=start_wh)
 
-        self._keep(transaction, values(ended))
+        transaction.keep(values(ended))
         value = values(updated)
-        if value is not None:
-            kind, offline = TransactionEventType.UPDATED, not self._core.online
-            self._core.emit(transaction.event(kind, trigger, at_ms, values=(value,), offline=offline))
-        # It costs nothing more: what is durable anyway carries the register with it.
-        self._save(transaction)
-
-    def _keep(self, transaction: Transaction, value: MeterValue | None) -> None:
-        if value is not None:
-            self._core.emit(SaveTransactionData(transaction.transaction_id, value))
-
-    def _save(self, transaction: Transaction) -> None:
-        self._last_save_s = self._core.now.mono_s
-        self._core.emit(SaveTransaction(transaction.record()))
+        if value is None:
+            transaction.save()  # the end report's values are durable with the register that they stand for
+        else:
+            transaction.report(TransactionEventType.UPDATED, trigger, at_ms, (value,))

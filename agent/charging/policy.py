@@ -100,8 +100,18 @@ class Policy:
         return self._model.integer(variables.AUTH_CACHE_LIFE_TIME)
 
     @property
+    def local_only(self) -> bool:
+        return self._model.boolean(variables.DISABLE_REMOTE_AUTHORIZATION)
+
+    @property
+    def trust_cached_refusal(self) -> bool:
+        return self._model.boolean(variables.AUTH_CACHE_DISABLE_POST_AUTHORIZE)
+
+    @property
     def sampled_interval_s(self) -> int:
-        return self._model.integer(variables.SAMPLED_TX_UPDATED_INTERVAL)
+        """0: no samples."""
+        enabled = self._model.boolean(variables.SAMPLED_DATA_ENABLED)
+        return self._model.integer(variables.SAMPLED_TX_UPDATED_INTERVAL) if enabled else 0
 
     @property
     def sampled_measurands(self) -> tuple[str, ...]:
@@ -113,7 +123,13 @@ class Policy:
 
     @property
     def aligned_interval_s(self) -> int:
-        return self._model.integer(variables.ALIGNED_INTERVAL)
+        """0: no clock-aligned values."""
+        enabled = self._model.boolean(variables.ALIGNED_DATA_ENABLED)
+        return self._model.integer(variables.ALIGNED_INTERVAL) if enabled else 0
+
+    @property
+    def aligned_only_idle(self) -> bool:
+        return self._model.boolean(variables.ALIGNED_SEND_DURING_IDLE)
 
     @property
     def aligned_measurands(self) -> tuple[str, ...]:

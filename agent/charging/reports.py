@@ -7,7 +7,6 @@ others are about the present: while the station is offline they are superseded, 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from agent.charging.meter_values import MeterValue
 from agent.charging.types import (
@@ -20,6 +19,7 @@ from agent.charging.types import (
     TriggerReason,
     UnlockStatus,
 )
+from agent.charging.value import Value
 
 
 class TransactionEventType(StrEnum):
@@ -28,7 +28,7 @@ class TransactionEventType(StrEnum):
     ENDED = "Ended"
 
 
-class TransactionEvent(NamedTuple):
+class TransactionEvent(Value):
     """A step of a transaction (OCPP 2.0.1 E01 ff.; in 1.6 StartTransaction, MeterValues, StopTransaction).
 
     register_wh: the meter's import register. values: what is to be sent with this step.
@@ -52,7 +52,7 @@ class TransactionEvent(NamedTuple):
     offline: bool = False
 
 
-class MeterValuesReport(NamedTuple):
+class MeterValuesReport(Value):
     """Meter values outside a transaction; or, triggered, inside one."""
 
     evse_id: int
@@ -62,7 +62,7 @@ class MeterValuesReport(NamedTuple):
     triggered: bool = False
 
 
-class ConnectorView(NamedTuple):
+class ConnectorView(Value):
     """Everything that any version's connector status is made of. evse 0: the station itself.
 
     `info` explains what the statuses cannot (1.6 §4.9: "EV side disconnected").
@@ -77,7 +77,7 @@ class ConnectorView(NamedTuple):
     info: str = ""
 
 
-class ConnectorReport(NamedTuple):
+class ConnectorReport(Value):
     """A connector's status has changed. `forced`: to be sent even where the CSMS has heard the same before."""
 
     view: ConnectorView
@@ -85,29 +85,29 @@ class ConnectorReport(NamedTuple):
     forced: bool = False
 
 
-class BootRequest(NamedTuple):
+class BootRequest(Value):
     triggered: bool = False
 
 
-class HeartbeatRequest(NamedTuple):
+class HeartbeatRequest(Value):
     triggered: bool = False
 
 
-class AuthorizeRequest(NamedTuple):
+class AuthorizeRequest(Value):
     """Answered by an `Authorized` event with the same id."""
 
     request_id: str
     id_token: IdToken
 
 
-class UnlockAnswer(NamedTuple):
+class UnlockAnswer(Value):
     """The outcome of `request_unlock` with this `ref`."""
 
     ref: str
     status: UnlockStatus
 
 
-class SecurityEvent(NamedTuple):
+class SecurityEvent(Value):
     """A security event (OCPP 2.0.1 part 2 appendix 1; 1.6 security white paper, section 8)."""
 
     kind: str

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from agent.charging import events as ev
 from agent.charging.authorization import Authorizer
@@ -16,13 +16,13 @@ from agent.charging.availability import Availability
 from agent.charging.boot import Registration
 from agent.charging.core import Core, Output
 from agent.charging.effects import (
-    ForgetTransaction,
     Restart,
     SaveCacheEntry,
     TransactionRecord,
     UnlockConnector,
 )
 from agent.charging.evse import Evse
+from agent.charging.faults import Faults
 from agent.charging.policy import Policy
 from agent.charging.reports import (
     ConnectorView,
@@ -44,12 +44,13 @@ from agent.charging.types import (
     TriggerReason,
     UnlockStatus,
 )
+from agent.charging.value import Value
 
-EMERGENCY_STOP = "EmergencyStop"
+EMERGENCY_STOP = Fault("OtherError", "EmergencyStop", "emergency stop pressed")
 _STORAGE = Fault("InternalError", "StorageFailure", "cannot store, continuing from memory", blocking=False)
 
 
-class Restored(NamedTuple):
+class Restored(Value):
     """What the store kept over the restart."""
 
     transactions: tuple[TransactionRecord, ...] = ()
@@ -78,7 +79,7 @@ class Station:
     ) -> None:
         restored = restored or Restored()
         self._core = core = Core(policy, new_id, jitter, now)
-        self._faults: dict[tuple[str, str], Fault] = {}
+        self._faults = Faults()
         self.evses = {spec.evse_id: Evse(core, spec, self._faults) for spec in evses}
         self.registration = Registration(core, ever_accepted=restored.ever_accepted)
         self.cache = AuthorizationCache(core, restored.cache)
@@ -114,7 +115,7 @@ class Station:
     def _cable_changed(self, event: ev.CableChanged) -> None:
         evse = self.evses.get(event.evse_id)
         if evse is not None and evse.spec.has_connector(event.connector_id):
-            evse.cable_changed(event.connector_id, event.present, event.rating_a)
+            evse.cable_changed(event.connector_id, event.rating_a, present=event.present)
 
     def _contactor_changed(self, event: ev.ContactorChanged) -> None:
         if event.evse_id in self.evses:
@@ -145,15 +146,16 @@ class Station:
             self.evses[event.evse_id].limit_changed(event.current_a)
 
     def _emergency_stop_changed(self, event: ev.EmergencyStopChanged) -> None:
-        fault = Fault("OtherError", EMERGENCY_STOP, "emergency stop pressed")
-        self._station_fault(fault.key, fault if event.pressed else None)
+        self._station_fault(EMERGENCY_STOP.key, EMERGENCY_STOP if event.pressed else None)
         if event.pressed:
             self._stop_all(StopReason.EMERGENCY_STOP, TriggerReason.ABNORMAL_CONDITION)
 
     def _station_fault(self, key: tuple[str, str], fault: Fault | None) -> None:
-        self._faults.pop(key, None)
-        if fault is not None:
-            self._faults[key] = fault
+        """None: it has gone."""
+        if fault is None:
+            self._faults.remove(key)
+        else:
+            self._faults.add(fault)
         for evse in self.evses.values():
             evse.update()
 
@@ -209,7 +211,7 @@ class Station:
         for evse in self.evses.values():
             if evse.transaction is not None:
                 evse.transaction.clock_stepped(delta_ms)
-        self._aligned_interval_s = 0
+        self._metering.clock_stepped()
 
     # --- wishes -----------------------------------------------------------------------------------------------------
 
@@ -316,7 +318,7 @@ class Station:
 
     def views(self) -> list[ConnectorView]:
         """Every connector as it is now, the station (evse 0) first."""
-        views = [station_view(self._faults.values(), operative=self._availability.station_operative)]
+        views = [station_view(self._faults, operative=self._availability.station_operative)]
         for evse in self.evses.values():
             views.extend(connector_view(evse, connector.connector_id) for connector in evse.spec.connectors)
         return views
@@ -354,14 +356,9 @@ class Station:
 
     def _end_interrupted(self, record: TransactionRecord) -> None:
         """Running when the power went: over, with what was last known for certain (1.6 §7.36, PowerLoss)."""
-        transaction = Transaction.resume(record)
+        transaction = Transaction.resume(self._core, record)
         transaction.stop_reason = StopReason.POWER_LOSS
-        self._core.emit(
-            transaction.event(
-                TransactionEventType.ENDED, TriggerReason.ABNORMAL_CONDITION, record.last_ms, offline=True
-            )
-        )
-        self._core.emit(ForgetTransaction(record.transaction_id))
+        transaction.report(TransactionEventType.ENDED, TriggerReason.ABNORMAL_CONDITION, record.last_ms)
 
     def _free_cables(self) -> None:
         """Nothing runs after a start: no latch may keep a cable that an earlier life has locked."""

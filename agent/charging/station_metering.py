@@ -43,8 +43,9 @@ class StationMetering:
             return
         due_ms = aligned_ms(now_ms, interval_s)
         self._next_ms = next_aligned_ms(now_ms, interval_s)
-        for evse_id in self._evses:
-            self._core.emit(ReadMeter(evse_id, ReadPurpose.ALIGNED, due_ms))
+        for evse_id, evse in self._evses.items():
+            if evse.transaction is None or not self._core.policy.aligned_only_idle:
+                self._core.emit(ReadMeter(evse_id, ReadPurpose.ALIGNED, due_ms))
 
     def _plan(self, interval_s: int) -> None:
         following_ms = next_aligned_ms(self._core.now.utc_ms, interval_s)
@@ -52,6 +53,10 @@ class StationMetering:
         if interval_s != self._interval_s or self._next_ms > following_ms:
             self._interval_s = interval_s
             self._next_ms = following_ms
+
+    def clock_stepped(self) -> None:
+        """The next aligned moment is another."""
+        self._interval_s = 0
 
     def ask(self, evse_id: int | None) -> bool:
         """A CSMS wants to know. evse None: all. False: there is no such EVSE."""
@@ -89,4 +94,8 @@ class StationMetering:
             offer=evse.offer,
         )
         if value is not None:
-            self._core.emit(MeterValuesReport(evse.evse_id, evse.connector_id, (value,), transaction_id, triggered))
+            if transaction is not None and transaction_id is not None:
+                transaction.save()  # the stamp that is told now must not be told again
+            self._core.emit(
+                MeterValuesReport(evse.evse_id, evse.plug.connector_id, (value,), transaction_id, triggered)
+            )

@@ -5,28 +5,28 @@ What was true while the station was offline and no longer is, is not told: the u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from agent.charging.core import Core
 from agent.charging.effects import Show
 from agent.charging.evse import Evse
+from agent.charging.faults import Faults
 from agent.charging.reports import ConnectorReport, ConnectorView
-from agent.charging.types import ConnectorStatus, Fault, Session
+from agent.charging.types import ConnectorStatus, Session
 
 
-def station_view(faults: Collection[Fault], *, operative: bool) -> ConnectorView:
+def station_view(faults: Faults, *, operative: bool) -> ConnectorView:
     """Of the station itself: only Available, Unavailable and Faulted apply (1.6 §4.9)."""
-    worst = max(reversed(list(faults)), key=lambda fault: fault.blocking, default=None)
-    if worst is not None and worst.blocking:
+    if faults.blocking is not None:
         status = ConnectorStatus.FAULTED
     else:
         status = ConnectorStatus.AVAILABLE if operative else ConnectorStatus.UNAVAILABLE
-    return ConnectorView(0, 0, status, fault=worst)
+    return ConnectorView(0, 0, status, fault=faults.foremost)
 
 
 def connector_view(evse: Evse, connector_id: int) -> ConnectorView:
     blocking = evse.blocking_fault
-    mine = connector_id == evse.connector_id
+    mine = connector_id == evse.plug.connector_id
     transaction = evse.transaction
     if blocking is not None:
         status = ConnectorStatus.FAULTED
@@ -35,7 +35,7 @@ def connector_view(evse: Evse, connector_id: int) -> ConnectorView:
     elif not evse.operative or (not mine and evse.session is not Session.AVAILABLE):
         # An EVSE serves one car: its other connectors are of no use until it leaves.
         status = ConnectorStatus.UNAVAILABLE
-    elif mine and (evse.plugged or transaction is not None):
+    elif mine and (evse.plug.inserted or transaction is not None):
         status = ConnectorStatus.OCCUPIED
     else:
         status = ConnectorStatus.AVAILABLE
@@ -45,7 +45,7 @@ def connector_view(evse: Evse, connector_id: int) -> ConnectorView:
         status,
         evse.session if mine else Session.AVAILABLE,
         transaction.charging_state if transaction is not None and mine else None,
-        blocking or next(reversed(evse.faults.values()), None),
+        blocking or evse.faults.foremost,
         evse.info if mine else "",
     )
 

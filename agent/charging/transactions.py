@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from agent.charging.effects import TransactionRecord
+from agent.charging.core import Core
+from agent.charging.effects import ForgetTransaction, SaveTransaction, SaveTransactionData, TransactionRecord
 from agent.charging.meter_values import MeterReading, MeterValue
 from agent.charging.reports import TransactionEvent, TransactionEventType
+from agent.charging.session import Authorization
 from agent.charging.types import ChargingState, IdToken, StopReason, TriggerReason
 
 
@@ -24,6 +26,7 @@ class Transaction:
     """The state of one transaction. The EVSE that it runs on drives it (evse.py)."""
 
     __slots__ = (
+        "_core",
         "charging_state",
         "connector_id",
         "deauthorized",
@@ -35,6 +38,7 @@ class Transaction:
         "last_wh",
         "phase",
         "remote_start_id",
+        "saved_s",
         "seq_no",
         "stamped_ms",
         "start_trigger",
@@ -49,23 +53,24 @@ class Transaction:
 
     def __init__(
         self,
+        core: Core,
         transaction_id: str,
         evse_id: int,
         connector_id: int,
         started_ms: int,
-        *,
-        id_token: IdToken | None = None,
-        group: IdToken | None = None,
-        remote_start_id: int | None = None,
-        start_trigger: TriggerReason = TriggerReason.AUTHORIZED,
+        authorization: Authorization | None = None,
     ) -> None:
+        self._core = core
         self.transaction_id = transaction_id
         self.evse_id = evse_id
         self.connector_id = connector_id
-        self.id_token = id_token
-        self.group = group
-        self.remote_start_id = remote_start_id
-        self.start_trigger = start_trigger
+        self.id_token: IdToken | None = None
+        self.group: IdToken | None = None
+        self.remote_start_id: int | None = None
+        self.start_trigger = TriggerReason.CABLE_PLUGGED_IN
+        if authorization is not None:
+            self.authorize(authorization)
+            self.start_trigger = authorization.trigger
         self.started_ms = started_ms
         self.phase = TransactionPhase.STARTING
         self.start_wh = 0.0
@@ -73,6 +78,7 @@ class Transaction:
         self.last_ms = started_ms  # when the last register was true, or the last stamp
         self.stamped_ms = started_ms
         self.seq_no = 0
+        self.saved_s = core.now.mono_s
         self.charging_state = ChargingState.EV_CONNECTED
         self.deauthorized = False
         self.hold_lock = False
@@ -82,23 +88,30 @@ class Transaction:
         self.stop_trigger = TriggerReason.STOP_AUTHORIZED
 
     @classmethod
-    def resume(cls, record: TransactionRecord) -> Transaction:
+    def resume(cls, core: Core, record: TransactionRecord) -> Transaction:
         """The transaction that was running when the power went."""
         transaction = cls(
+            core,
             record.transaction_id,
             record.evse_id,
             record.connector_id,
             record.started_ms,
-            id_token=record.id_token,
-            group=record.group,
-            remote_start_id=record.remote_start_id,
         )
+        transaction.id_token = record.id_token
+        transaction.group = record.group
+        transaction.remote_start_id = record.remote_start_id
         transaction.phase = TransactionPhase.ACTIVE
         transaction.start_wh = record.start_wh
         transaction.last_wh = record.last_wh
         transaction.last_ms = record.last_ms
         transaction.seq_no = record.seq_no
         return transaction
+
+    def authorize(self, authorization: Authorization) -> None:
+        """Now it is known whose it is."""
+        self.id_token = authorization.id_token
+        self.group = authorization.group
+        self.remote_start_id = authorization.remote_start_id
 
     def record(self) -> TransactionRecord:
         return TransactionRecord(
@@ -126,8 +139,12 @@ class Transaction:
         return self.stamped_ms
 
     def clock_stepped(self, delta_ms: int) -> None:
+        """Stamps made so far are off by this; those that were told are corrected on their way (reports.py)."""
         self.started_ms += delta_ms
         self.last_ms += delta_ms
+        self.stamped_ms += delta_ms
+        if self.phase is not TransactionPhase.STARTING:
+            self.save()
 
     def take_register(self, reading: MeterReading) -> MeterReading:
         """The reading with a register that has not gone back since the last one (1.6 errata 3.78: monotonic)."""
@@ -143,37 +160,46 @@ class Transaction:
         self.start_wh = self.last_wh = reading.energy_import_wh
         self.stamp(now_ms)
 
-    def event(
+    def report(
         self,
         kind: TransactionEventType,
         trigger: TriggerReason,
-        at_ms: int,
-        *,
+        at_ms: int | None = None,
         values: tuple[MeterValue, ...] = (),
-        offline: bool = False,
-    ) -> TransactionEvent:
-        """The next report of this transaction; takes the next sequence number."""
+    ) -> None:
+        """Tell the next step, now unless `at_ms` says when it was.
+
+        What is told is also saved: a power cut must find the last stamp and sequence number.
+        """
+        core = self._core
         event = TransactionEvent(
             kind=kind,
             transaction_id=self.transaction_id,
             seq_no=self.seq_no,
-            at_ms=self.stamp(at_ms),
+            at_ms=self.stamp(core.now.utc_ms if at_ms is None else at_ms),
             trigger=trigger,
             evse_id=self.evse_id,
             connector_id=self.connector_id,
             charging_state=self.charging_state,
-            id_token=self._token_of(kind),
-            register_wh=self._register_of(kind),
+            register_wh=self.start_wh if kind is TransactionEventType.STARTED else self.last_wh,
+            id_token=self.stop_token if kind is TransactionEventType.ENDED else self.id_token,
             remote_start_id=self.remote_start_id if kind is TransactionEventType.STARTED else None,
             stop_reason=self.stop_reason if kind is TransactionEventType.ENDED else None,
             values=values,
-            offline=offline,
+            offline=not core.online,
         )
         self.seq_no += 1
-        return event
+        core.emit(event)
+        if kind is TransactionEventType.ENDED:
+            core.emit(ForgetTransaction(self.transaction_id))
+        else:
+            self.save()
 
-    def _token_of(self, kind: TransactionEventType) -> IdToken | None:
-        return self.stop_token if kind is TransactionEventType.ENDED else self.id_token
+    def save(self) -> None:
+        self.saved_s = self._core.now.mono_s
+        self._core.emit(SaveTransaction(self.record()))
 
-    def _register_of(self, kind: TransactionEventType) -> float:
-        return self.start_wh if kind is TransactionEventType.STARTED else self.last_wh
+    def keep(self, value: MeterValue | None) -> None:
+        """For the end report."""
+        if value is not None:
+            self._core.emit(SaveTransactionData(self.transaction_id, value))

@@ -7,10 +7,11 @@ Points in time are integer milliseconds since the epoch, UTC (`_ms`); intervals 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from agent.charging.value import Value
 
 
-class Now(NamedTuple):
+class Now(Value):
     """One instant, as both clocks see it. Intervals use `mono_s`, stamps `utc_ms`."""
 
     mono_s: float
@@ -30,7 +31,7 @@ class IdTokenType(StrEnum):
     NO_AUTHORIZATION = "NoAuthorization"
 
 
-class IdToken(NamedTuple):
+class IdToken(Value):
     """An identifier presented by a driver or sent by a CSMS. Compared without case (1.6: CiString20Type)."""
 
     value: str
@@ -55,7 +56,7 @@ class AuthorizationStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class IdTokenInfo(NamedTuple):
+class IdTokenInfo(Value):
     """What a CSMS said of an IdToken."""
 
     status: AuthorizationStatus
@@ -182,7 +183,7 @@ class PilotState(StrEnum):
     F = "F"  # EVSE not available
 
 
-class Fault(NamedTuple):
+class Fault(Value):
     """A fault as the hardware named it: an OCPP 1.6 ChargePointErrorCode and what the vendor adds to it.
 
     A blocking fault keeps the contactor open and shows the connector Faulted; another is reported only.
@@ -199,7 +200,7 @@ class Fault(NamedTuple):
         return self.code, self.vendor_code
 
 
-class ConnectorSpec(NamedTuple):
+class ConnectorSpec(Value):
     """One connector, as the configuration describes it."""
 
     connector_id: int
@@ -210,7 +211,7 @@ class ConnectorSpec(NamedTuple):
         return self.kind.startswith("c")
 
 
-class EvseSpec(NamedTuple):
+class EvseSpec(Value):
     """One EVSE, as the configuration describes it and its drivers complete it."""
 
     evse_id: int

@@ -74,13 +74,10 @@ RETRY_BACK_OFF_REPEAT_TIMES = _id("OCPPCommCtrlr", "RetryBackOffRepeatTimes")
 RETRY_BACK_OFF_RANDOM_RANGE = _id("OCPPCommCtrlr", "RetryBackOffRandomRange")
 RESET_RETRIES = _id("OCPPCommCtrlr", "ResetRetries")
 UNLOCK_ON_EV_SIDE_DISCONNECT = _id("OCPPCommCtrlr", "UnlockOnEVSideDisconnect")
-OFFLINE_THRESHOLD = _id("OCPPCommCtrlr", "OfflineThreshold")
-QUEUE_ALL_MESSAGES = _id("OCPPCommCtrlr", "QueueAllMessages")
 FILE_TRANSFER_PROTOCOLS = _id("OCPPCommCtrlr", "FileTransferProtocols")
 NETWORK_CONFIGURATION_PRIORITY = _id("OCPPCommCtrlr", "NetworkConfigurationPriority")
 ACTIVE_NETWORK_PROFILE = _id("OCPPCommCtrlr", "ActiveNetworkProfile")
 
-AUTH_ENABLED = _id("AuthCtrlr", "Enabled")
 AUTHORIZE_REMOTE_START = _id("AuthCtrlr", "AuthorizeRemoteStart")
 LOCAL_AUTHORIZE_OFFLINE = _id("AuthCtrlr", "LocalAuthorizeOffline")
 LOCAL_PRE_AUTHORIZE = _id("AuthCtrlr", "LocalPreAuthorize")
@@ -100,20 +97,16 @@ TX_STOP_POINT = _id("TxCtrlr", "TxStopPoint")
 TX_BEFORE_ACCEPTED_ENABLED = _id("TxCtrlr", "TxBeforeAcceptedEnabled")
 
 SAMPLED_DATA_ENABLED = _id("SampledDataCtrlr", "Enabled")
-SAMPLED_TX_STARTED_MEASURANDS = _id("SampledDataCtrlr", "TxStartedMeasurands")
 SAMPLED_TX_UPDATED_INTERVAL = _id("SampledDataCtrlr", "TxUpdatedInterval")
 SAMPLED_TX_UPDATED_MEASURANDS = _id("SampledDataCtrlr", "TxUpdatedMeasurands")
-SAMPLED_TX_ENDED_INTERVAL = _id("SampledDataCtrlr", "TxEndedInterval")
 SAMPLED_TX_ENDED_MEASURANDS = _id("SampledDataCtrlr", "TxEndedMeasurands")
 ALIGNED_DATA_ENABLED = _id("AlignedDataCtrlr", "Enabled")
 ALIGNED_INTERVAL = _id("AlignedDataCtrlr", "Interval")
 ALIGNED_MEASURANDS = _id("AlignedDataCtrlr", "Measurands")
-ALIGNED_TX_ENDED_INTERVAL = _id("AlignedDataCtrlr", "TxEndedInterval")
 ALIGNED_TX_ENDED_MEASURANDS = _id("AlignedDataCtrlr", "TxEndedMeasurands")
 ALIGNED_SEND_DURING_IDLE = _id("AlignedDataCtrlr", "SendDuringIdle")
 
 DATE_TIME = _id("ClockCtrlr", "DateTime")
-TIME_SOURCE = _id("ClockCtrlr", "TimeSource")
 GET_VARIABLES_ITEMS = _id("DeviceDataCtrlr", "ItemsPerMessage.GetVariables")
 IDENTITY = _id("SecurityCtrlr", "Identity")
 SECURITY_PROFILE = _id("SecurityCtrlr", "SecurityProfile")
@@ -180,8 +173,6 @@ STANDARD_VARIABLES = (
     _integer(RETRY_BACK_OFF_RANDOM_RANGE, 10),
     _integer(RESET_RETRIES, 1, unit=""),
     _boolean(UNLOCK_ON_EV_SIDE_DISCONNECT, True),
-    _integer(OFFLINE_THRESHOLD, 60),
-    _boolean(QUEUE_ALL_MESSAGES, False),
     VariableSpec(
         FILE_TRANSFER_PROTOCOLS,
         DataType.MEMBER_LIST,
@@ -198,7 +189,6 @@ STANDARD_VARIABLES = (
         reboot_required=True,
     ),
     _state(ACTIVE_NETWORK_PROFILE, "1", DataType.INTEGER),
-    _boolean(AUTH_ENABLED, True),
     _boolean(AUTHORIZE_REMOTE_START, False),
     _boolean(LOCAL_AUTHORIZE_OFFLINE, True),
     _boolean(LOCAL_PRE_AUTHORIZE, False),
@@ -217,25 +207,15 @@ STANDARD_VARIABLES = (
     VariableSpec(TX_STOP_POINT, DataType.MEMBER_LIST, "EVConnected,Authorized", values=_TX_POINTS, min_limit=1),
     _boolean(TX_BEFORE_ACCEPTED_ENABLED, True),
     _boolean(SAMPLED_DATA_ENABLED, True),
-    _measurands(SAMPLED_TX_STARTED_MEASURANDS, _ENERGY_REGISTER),
     _integer(SAMPLED_TX_UPDATED_INTERVAL, 60),
     _measurands(SAMPLED_TX_UPDATED_MEASURANDS, _ENERGY_REGISTER),
-    _integer(SAMPLED_TX_ENDED_INTERVAL, 60),
     _measurands(SAMPLED_TX_ENDED_MEASURANDS, ""),
     _boolean(ALIGNED_DATA_ENABLED, True),
     _integer(ALIGNED_INTERVAL, 0, high=_DAY_S),
     _measurands(ALIGNED_MEASURANDS, _ENERGY_REGISTER),
-    _integer(ALIGNED_TX_ENDED_INTERVAL, 0, high=_DAY_S),
     _measurands(ALIGNED_TX_ENDED_MEASURANDS, ""),
     _boolean(ALIGNED_SEND_DURING_IDLE, False),
     _state(DATE_TIME, "", DataType.DATE_TIME),
-    VariableSpec(
-        TIME_SOURCE,
-        DataType.SEQUENCE_LIST,
-        "NTP,Heartbeat",
-        values=("Heartbeat", "NTP", "RealTimeClock"),
-        min_limit=1,
-    ),
     _constant(GET_VARIABLES_ITEMS, "100", DataType.INTEGER)._replace(constant=False, min_limit=1),
     _state(IDENTITY, ""),
     _integer(SECURITY_PROFILE, 0, high=3, unit="")._replace(mutability=Mutability.READ_ONLY),

@@ -6,12 +6,11 @@ are typed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from agent.charging.value import Value
 from agent.csms.diagnosis import DiagnosisCode as Code
 
 
-class Advice(NamedTuple):
+class Advice(Value):
     """The part of a diagnosis that its code alone decides."""
 
     causes: tuple[str, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from agent.charging.value import Value
 from agent.csms.diagnosis import DiagnosisCode, printable
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 _OLDEST_PLAUSIBLE_YEAR = 2025
 """Before the first release: a clock that shows less has not been set."""
 
+_INTERMEDIATE_WORDS = ("intermediate", "issuing", "sub ca", "subca", "sub-ca")
 
-class CertificateFacts(NamedTuple):
+
+class CertificateFacts(Value):
     """The readable part of a certificate. Names are cleaned for display."""
 
     subject: str
@@ -36,7 +39,7 @@ class CertificateFacts(NamedTuple):
         )
 
 
-class Finding(NamedTuple):
+class Finding(Value):
     """What looking at the certificates adds to OpenSSL's verdict."""
 
     code: DiagnosisCode
@@ -123,15 +126,23 @@ def _unknown_issuer(
     if any(root.subject_der == top.issuer_der for root in roots):
         cause = f"The root '{top.issuer}' is installed with another key: it was renewed, or this is an impostor."
         return Finding(DiagnosisCode.TLS_UNKNOWN_ROOT, seen, (cause,))
-    # Public authorities never sign a server's certificate with their root, so a leaf alone lacks an intermediate. A
-    # private root may sign leaves itself: there, the same organisation in both names betrays the gap.
-    if len(chain) == 1 and (
-        not roots
-        or (top.issuer_organisation and any(root.subject_organisation == top.issuer_organisation for root in roots))
-    ):
+    if len(chain) == 1 and _is_intermediate(top, roots):
         cause = f"The certificate of the authority '{top.issuer}' is missing from what the server sends."
         return Finding(DiagnosisCode.TLS_INCOMPLETE_CHAIN, seen, (cause,))
     return Finding(DiagnosisCode.TLS_UNKNOWN_ROOT, seen)
+
+
+def _is_intermediate(leaf: CertificateFacts, roots: tuple[CertificateFacts, ...]) -> bool:
+    """Whether the absent issuer of `leaf` is likely an intermediate authority and not a root. A guess: nothing in a
+    certificate tells. Authorities mostly say it in their names; public ones never sign a server's certificate with
+    their root; and a private intermediate belongs to the organisation whose root is installed.
+    """
+    name = leaf.issuer.lower()
+    if "root" in name:
+        return False
+    if any(word in name for word in _INTERMEDIATE_WORDS) or not roots:
+        return True
+    return any(root.subject_organisation == leaf.issuer_organisation != "" for root in roots)
 
 
 def _listed(certificates: tuple[CertificateFacts, ...]) -> str:

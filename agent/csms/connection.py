@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
-from typing import NamedTuple
 
+from agent.charging.value import Value
 from agent.csms.backoff import Backoff, DialLimit
 from agent.csms.diagnosis import Diagnosis, DialFailed
 from agent.csms.dial import Established, Timeouts, dial, utc_now_ms
@@ -43,7 +43,7 @@ class LinkPhase(StrEnum):
     WAITING = "waiting"
 
 
-class LinkStatus(NamedTuple):
+class LinkStatus(Value):
     """The link at one moment, for people and for `status`."""
 
     phase: LinkPhase
@@ -70,7 +70,7 @@ class LinkStatus(NamedTuple):
     """The latest ends and failures, oldest first."""
 
 
-class LinkEvents(NamedTuple):
+class LinkEvents(Value):
     """Whom the link calls, from the event loop."""
 
     on_open: Callable[[Connection], None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
 
+from agent.charging.value import Value
 from agent.errors import AgentError
 
 
@@ -70,7 +70,7 @@ class DiagnosisCode(StrEnum):
     RECEIVED_INVALID = "ReceivedInvalid"
 
 
-class Diagnosis(NamedTuple):
+class Diagnosis(Value):
     """Why there is no connection."""
 
     code: DiagnosisCode

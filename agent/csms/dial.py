@@ -9,8 +9,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from agent.charging.value import Value
 from agent.csms.answer import Answer
 from agent.csms.diagnosis import DiagnosisCode, DialFailed, Phase, diagnose, printable
 from agent.csms.endpoint import Endpoint, csms_endpoint, proxy_endpoint, shown_url
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from agent.csms.tls import TlsFacts
 
 
-class Timeouts(NamedTuple):
+class Timeouts(Value):
     """Upper bounds of the phases of one dial, in seconds."""
 
     dns_s: float = 10.0
@@ -44,7 +45,7 @@ class Timeouts(NamedTuple):
     upgrade_s: float = 20.0
 
 
-class Established(NamedTuple):
+class Established(Value):
     """An upgraded connection whose reading is paused, for `websocket.Connection` to take over."""
 
     endpoint: Endpoint
@@ -278,4 +279,5 @@ class _Dial:
             if certificate_refused is not None:
                 raise Refused(Phase.TLS, certificate_refused)
         seen = f"{self._where} closed the connection instead of answering"
-        raise Refused(Phase.UPGRADE, Refusal(DiagnosisCode.CONNECTION_RESET, seen))
+        causes = () if tls is None else tls.causes_of_silence()
+        raise Refused(Phase.UPGRADE, Refusal(DiagnosisCode.CONNECTION_RESET, seen, causes))

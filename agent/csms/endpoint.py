@@ -6,8 +6,9 @@ necessary), RFC 3986, RFC 6455 §3.
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
+
+from agent.charging.value import Value
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80}
 
@@ -15,7 +16,7 @@ _PORTS = {"ws": 80, "wss": 443, "http": 80}
 _SEGMENT_SAFE = "!$&'()*+,;=:@"
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Value):
     """A host to connect to and the resource to ask it for."""
 
     secure: bool

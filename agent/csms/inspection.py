@@ -6,8 +6,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from agent.charging.value import Value
 from agent.csms.backoff import DialLimit
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _FRESH_S = 600.0
 _TIMEOUT_S = 10.0
 
 
-class Inspection(NamedTuple):
+class Inspection(Value):
     """What a server presents to someone who accepts everything."""
 
     version: str

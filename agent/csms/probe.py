@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
 
+from agent.charging.value import Value
 from agent.csms.backoff import DialLimit
 from agent.csms.diagnosis import Diagnosis, DialFailed, Phase
 from agent.csms.dial import Timeouts, dial
@@ -16,7 +16,7 @@ from agent.csms.websocket import Connection
 _NORMAL = 1000
 
 
-class StepResult(NamedTuple):
+class StepResult(Value):
     """One phase of the attempt."""
 
     phase: Phase

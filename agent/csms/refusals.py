@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import NamedTuple
 
+from agent.charging.value import Value
 from agent.csms.backoff import ATTEMPTS_PER_MINUTE
 from agent.csms.diagnosis import DiagnosisCode, Phase, printable
 from agent.csms.endpoint import Endpoint, shown_url
@@ -25,7 +25,7 @@ _TLS_ALERT = b"\x15\x03"
 _NAME_NOT_FOUND = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
-class Refusal(NamedTuple):
+class Refusal(Value):
     """Why it does not go on, before the catalogue's advice."""
 
     code: DiagnosisCode

@@ -17,6 +17,7 @@ from agent.csms.tls import (
     TlsSettingsError,
     client_context,
     handshake_code,
+    is_acceptable,
     is_handshake_failure_alert,
     reason_words,
     verification_code,
@@ -24,6 +25,8 @@ from agent.csms.tls import (
 
 _SHUTDOWN_S = 2.0
 """How long a closed TLS connection waits for the peer's farewell."""
+
+_SILENT_REFUSAL = "The server wants a client certificate, or refuses the one installed, without saying so."
 
 
 def context_for(target: Target) -> ssl.SSLContext:
@@ -87,10 +90,8 @@ class TlsPhase:
             raise Refused(Phase.TLS, refusal) from error
         except ssl.SSLCertVerificationError as error:
             raise Refused(Phase.TLS, await self._unverified(error)) from error
-        except ssl.SSLError as error:
-            raise Refused(Phase.TLS, await self._no_handshake(error)) from error
         except OSError as error:
-            raise Refused(Phase.TLS, self._cut()) from error
+            raise Refused(Phase.TLS, await self._no_handshake(error)) from error
 
     def refused_after(self, error: ssl.SSLError) -> Refusal | None:
         """What an alert means that comes once the handshake is done on our side: in TLS 1.3 a server refuses the
@@ -99,6 +100,10 @@ class TlsPhase:
         if handshake_code(error) is not DiagnosisCode.TLS_CLIENT_CERTIFICATE_REJECTED:
             return None
         return self._certificate_rejected(error)
+
+    def causes_of_silence(self) -> tuple[str, ...]:
+        """What a server may mean that hangs up without an alert."""
+        return (_SILENT_REFUSAL,)
 
     async def _unverified(self, error: ssl.SSLCertVerificationError) -> Refusal:
         from agent.csms.certificates import explain  # noqa: PLC0415 - needed by failures only
@@ -111,29 +116,28 @@ class TlsPhase:
         seen = f"{self._where}: {printable(error.verify_message, 120)}; {finding.seen}"
         return Refusal(finding.code, seen, finding.causes)
 
-    async def _no_handshake(self, error: ssl.SSLError) -> Refusal:
+    async def _no_handshake(self, error: OSError) -> Refusal:
+        """A handshake that failed before the certificate was looked at."""
         code = handshake_code(error)
-        if code is DiagnosisCode.CONNECTION_RESET:
-            return self._cut()
         if code is DiagnosisCode.TLS_CLIENT_CERTIFICATE_REJECTED:
             return self._certificate_rejected(error)
-        seen = f"{self._where}: {reason_words(error)}"
-        if code is not DiagnosisCode.TLS_PROTOCOL:
-            return Refusal(code, seen)
+        if code is DiagnosisCode.TLS_PLAIN_HTTP:
+            return Refusal(code, f"{self._where} does not speak TLS: {reason_words(error)}")
+        # Many servers hang up without an alert, so the difference has to be found out.
         inspection = await self._inspector.inspect(
-            self._endpoint.host_port, error.reason or "", self._endpoint.host, self._open_socket
+            self._endpoint.host_port, f"{code} {reason_words(error)}", self._endpoint.host, self._open_socket
         )
-        if inspection is not None and inspection.refused and is_handshake_failure_alert(error):
-            # It refuses even a client that takes every version and cipher: it misses our certificate.
-            return self._certificate_rejected(error)
+        seen = f"{self._where} broke the TLS handshake off: {reason_words(error)}"
         if inspection is not None and inspection.version:
-            seen = f"{seen}; the server offers {inspection.version} with {inspection.cipher}"
-        return Refusal(code, seen)
+            seen = f"{seen}; it offers {inspection.version} with {inspection.cipher}"
+            if not is_acceptable(inspection.version, inspection.cipher):
+                code = DiagnosisCode.TLS_PROTOCOL
+        elif inspection is not None and inspection.refused and is_handshake_failure_alert(error):
+            # It refuses even a client that takes every version and cipher: it misses a certificate of ours.
+            return self._certificate_rejected(error)
+        return Refusal(code, seen, self.causes_of_silence() if code is DiagnosisCode.CONNECTION_RESET else ())
 
-    def _certificate_rejected(self, error: ssl.SSLError) -> Refusal:
+    def _certificate_rejected(self, error: OSError) -> Refusal:
         installed = "one is installed" if self._target.client_certificate_pem else "none is installed"
         seen = f"{self._where}: {reason_words(error)}; client certificate: {installed}"
         return Refusal(DiagnosisCode.TLS_CLIENT_CERTIFICATE_REJECTED, seen)
-
-    def _cut(self) -> Refusal:
-        return Refusal(DiagnosisCode.CONNECTION_RESET, f"{self._where} cut the connection during the TLS handshake")

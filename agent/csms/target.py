@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from agent.charging.value import Value
 from agent.csms.endpoint import shown_url
 from agent.csms.upgrade import basic_authorization
 
 
-class Target(NamedTuple):
+class Target(Value):
     """Everything that decides how to reach and convince a CSMS."""
 
     url: str

@@ -8,9 +8,9 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
+from agent.charging.value import Value
 from agent.csms.endpoint import Endpoint
 from agent.csms.upgrade import HEAD_LIMIT, Head, basic_authorization, parse_head
 
@@ -27,7 +27,7 @@ _KEEPALIVE_INTERVAL_S = 20
 _TELLING = (ConnectionRefusedError, ConnectionResetError, TimeoutError)
 
 
-class Address(NamedTuple):
+class Address(Value):
     """One address a host name resolved to."""
 
     family: int
@@ -38,7 +38,7 @@ class Address(NamedTuple):
         return self.sockaddr[0]
 
 
-class Network(NamedTuple):
+class Network(Value):
     """What the outside is to a dial, for tests and unusual networks to replace."""
 
     resolve: Callable[[str, int], Awaitable[list[Address]]]

@@ -9,8 +9,9 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent.charging.value import Value
 from agent.csms.diagnosis import DiagnosisCode, LinkError
 
 # Forward secrecy first. The last two are A00.FR.317's suites for CSMSs with an RSA certificate that offer nothing
@@ -20,6 +21,7 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:AES128-GCM-SHA256:AES256-GCM-SHA384"
 # OpenSSL's X509_V_ERR_* numbers (x509_vfy.h), as they come in SSLCertVerificationError.verify_code.
 _VERIFY_CODES = {
     2: DiagnosisCode.TLS_UNKNOWN_ROOT,  # UNABLE_TO_GET_ISSUER_CERT
+    7: DiagnosisCode.TLS_UNKNOWN_ROOT,  # CERT_SIGNATURE_FAILURE: the issuer's name is known, its key is another
     9: DiagnosisCode.TLS_NOT_YET_VALID,
     10: DiagnosisCode.TLS_EXPIRED,
     18: DiagnosisCode.TLS_SELF_SIGNED,  # DEPTH_ZERO_SELF_SIGNED_CERT
@@ -42,7 +44,7 @@ class TlsSettingsError(LinkError):
         super().__init__(why)
 
 
-class TlsFacts(NamedTuple):
+class TlsFacts(Value):
     """What an established TLS connection uses."""
 
     version: str
@@ -119,9 +121,9 @@ def verification_code(error: ssl.SSLCertVerificationError) -> DiagnosisCode:
     return _VERIFY_CODES.get(error.verify_code, DiagnosisCode.TLS_CERTIFICATE_INVALID)
 
 
-def handshake_code(error: ssl.SSLError) -> DiagnosisCode:
+def handshake_code(error: OSError) -> DiagnosisCode:
     """What a TLS failure other than a failed verification means."""
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return DiagnosisCode.CONNECTION_RESET
     reason = error.reason or ""
     if any(name in reason for name in _NOT_TLS):
@@ -131,9 +133,16 @@ def handshake_code(error: ssl.SSLError) -> DiagnosisCode:
     return DiagnosisCode.TLS_PROTOCOL
 
 
-def is_handshake_failure_alert(error: ssl.SSLError) -> bool:
+def is_acceptable(version: str, cipher: str) -> bool:
+    """Whether `client_context` would take what a server offers to a client that takes everything."""
+    return version in {"TLSv1.2", "TLSv1.3"} and cipher in {
+        known["name"] for known in client_context(None, None, None).get_ciphers()
+    }
+
+
+def is_handshake_failure_alert(error: OSError) -> bool:
     """Whether the server sent the alert handshake_failure: no common cipher or, in TLS 1.2, no client certificate."""
-    return (error.reason or "").endswith("ALERT_HANDSHAKE_FAILURE")
+    return isinstance(error, ssl.SSLError) and (error.reason or "").endswith("ALERT_HANDSHAKE_FAILURE")
 
 
 def tls_facts(ssl_object: ssl.SSLObject) -> TlsFacts:
@@ -191,5 +200,5 @@ def _memory_file(text: str) -> Iterator[str]:
 
 def reason_words(error: Exception) -> str:
     """OpenSSL's reason for `error` in lower case words."""
-    reason = error.reason if isinstance(error, ssl.SSLError) else None
-    return (reason or "malformed").lower().replace("_", " ")
+    reason = error.reason if isinstance(error, ssl.SSLError) else str(error)
+    return (reason or "no reason given").lower().replace("_", " ")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from agent.charging.value import Value
 
 HEAD_LIMIT = 16 * 1024
 """Bytes a response's status line and headers may have together."""
@@ -21,7 +22,7 @@ BODY_SHOWN = 1024
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class Head(NamedTuple):
+class Head(Value):
     """Status line and headers of an HTTP response. Header names are lower case, repeated ones joined by ", "."""
 
     status: int

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from agent.charging.device_model import DeviceModel
 from agent.charging.events import Event, LinkDown, LinkUp
@@ -27,6 +27,7 @@ from agent.charging.reports import (
     shifted,
 )
 from agent.charging.types import Now, RegistrationStatus
+from agent.charging.value import Value
 from agent.charging.variables import MESSAGE_ATTEMPT_INTERVAL, MESSAGE_ATTEMPTS, MESSAGE_TIMEOUT
 from agent.csms.diagnosis import NotConnected
 from agent.ocpp.adapter import Adapter, Answer, Call, Payload
@@ -41,7 +42,8 @@ from agent.ocpp.rpc import (
     RpcSession,
 )
 from agent.ocpp.rpc import Event as RpcEvent
-from agent.store.journal import Journal, QueuedReport
+from agent.store.journal import Journal
+from agent.store.queue import QueuedReport
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class Core(Protocol):
     def registration(self) -> RegistrationStatus | None: ...
 
 
-class _Immediate(NamedTuple):
+class _Immediate(Value):
     """`after_seq`: the durable report that came before it in time; 0: it need not wait for any."""
 
     report: Report

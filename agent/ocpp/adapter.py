@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from agent.charging.events import Event
 from agent.charging.reports import Report, TransactionEvent
 from agent.charging.types import Now
+from agent.charging.value import Value
 from agent.ocpp.versions import OcppVersion
 
 Payload = dict[str, Any]
 
 
-class Call(NamedTuple):
+class Call(Value):
     """A call to the CSMS."""
 
     action: str
     payload: Payload
 
 
-class Answer(NamedTuple):
+class Answer(Value):
     """What an answer of the CSMS means: facts for the core, and what the transport must remember.
 
     csms_id: what the CSMS calls the transaction, where it says so. csms_ms: its clock, UTC.

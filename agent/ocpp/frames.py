@@ -5,13 +5,15 @@
 
 import re
 from json import JSONDecoder, JSONEncoder
-from typing import Any, NamedTuple
+from typing import Any
+
+from agent.charging.value import Value
 
 FRAME_LENGTH = 1024 * 1024
 """Longest frame that is parsed, in characters. The longest valid request of a CSMS is far shorter."""
 
 
-class Head(NamedTuple):
+class Head(Value):
     """The beginning of a frame whose rest is unreadable."""
 
     message_type: int

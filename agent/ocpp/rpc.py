@@ -9,8 +9,9 @@ Sources: 1.6 Part J §4 with its errata, 2.0.1 Part 4 §4.
 
 from collections.abc import Callable, Container
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent.charging.value import Value
 from agent.ocpp.errors import (
     DESCRIPTION_LENGTH,
     ActionNotImplemented,
@@ -57,7 +58,7 @@ class FailureReason(StrEnum):
     CONNECTION_CLOSED = "connection closed"
 
 
-class CallReceived(NamedTuple):
+class CallReceived(Value):
     """The CSMS asks; the payload is valid. Owes an `RpcSession.answer` or `answer_error`, now or later."""
 
     message_id: str
@@ -65,7 +66,7 @@ class CallReceived(NamedTuple):
     payload: Payload
 
 
-class CallRejected(NamedTuple):
+class CallRejected(Value):
     """The CSMS sent something faulty that is to be answered with `frame`; there is nothing else to do."""
 
     frame: str
@@ -73,7 +74,7 @@ class CallRejected(NamedTuple):
     error: CallError
 
 
-class CallSucceeded(NamedTuple):
+class CallSucceeded(Value):
     """Our call was answered. `complaint` is for the log: what is wrong with the answer, yet harmless; or ""."""
 
     message_id: str
@@ -82,7 +83,7 @@ class CallSucceeded(NamedTuple):
     complaint: str
 
 
-class CallFailed(NamedTuple):
+class CallFailed(Value):
     """Our call was not answered, or not usefully.
 
     `error` is what the CSMS said if REFUSED, and what is wrong with the answer if UNUSABLE_ANSWER.
@@ -94,7 +95,7 @@ class CallFailed(NamedTuple):
     error: CallError | None = None
 
 
-class Ignored(NamedTuple):
+class Ignored(Value):
     """A frame that OCPP says not to answer; `complaint` is for the log."""
 
     complaint: str
@@ -103,7 +104,7 @@ class Ignored(NamedTuple):
 Event = CallReceived | CallRejected | CallSucceeded | CallFailed | Ignored
 
 
-class _Pending(NamedTuple):
+class _Pending(Value):
     message_id: str
     action: str
     deadline_s: float

@@ -6,8 +6,9 @@ itself, to name the property and the rule. Both come from the build hook; see `a
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from agent.charging.value import Value
 from agent.ocpp.errors import (
     CallError,
     FormatViolation,
@@ -72,7 +73,7 @@ _RULES: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], bool], str]] = {
 }
 
 
-class Violation(NamedTuple):
+class Violation(Value):
     """One rule of a schema that a payload breaks."""
 
     path: Path

@@ -1,11 +1,10 @@
 """How the versions of OCPP-J differ in their frames: names, spelling of error codes, answers to broken ones."""
 
-from typing import NamedTuple
-
+from agent.charging.value import Value
 from agent.ocpp.errors import ERROR_CLASSES, CallError, GenericError
 
 
-class OcppVersion(NamedTuple):
+class OcppVersion(Value):
     """One version of OCPP-J."""
 
     name: str

@@ -18,6 +18,9 @@ from agent.charging.types import (
     TriggerReason,
 )
 
+# What the load functions raise for a text that has been damaged, or that another version has written.
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
+
 
 def dump(record: DurableReport | TransactionRecord | SaveCacheEntry) -> str:
     """Top level by name, so that a later version may add fields; what is nested by position."""

@@ -7,11 +7,11 @@ nothing, writes wait in memory (`degraded`) and are made up for; charging and re
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sqlite3
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from agent.charging.effects import (
     ForgetCacheEntries,
@@ -24,9 +24,12 @@ from agent.charging.effects import (
 )
 from agent.charging.meter_values import MeterValue
 from agent.charging.reports import DurableReport, TransactionEvent, TransactionEventType
+from agent.charging.value import Value
 from agent.errors import StoreError
 from agent.store import codec
 from agent.store.database import Database
+from agent.store.queue import THINNABLE, QueuedReport, ReportQueue
+from agent.store.writer import Statement, Statements, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -39,32 +42,13 @@ Record = (
     | ForgetCacheEntries
     | SaveRegistration
 )
-_Statement = tuple[str, tuple[object, ...]]
 
-_WINDOW = 100
-_THINNABLE = "values"
 _DURABLE = (TransactionEvent, SaveTransaction, ForgetTransaction)
+# Meter values that the CSMS does not take, for support to look at.
+_KEPT_PARKED_VALUES = 1000
 
 
-class QueuedReport:
-    """A report on its way to the CSMS. `message_id` stays with it through every attempt (OCPP-J errata 3.1)."""
-
-    __slots__ = ("attempts", "boot", "kind", "message_id", "report", "seq", "size", "transaction_id")
-
-    def __init__(
-        self, seq: int, message_id: str, kind: str, boot: int, attempts: int, report: DurableReport, size: int
-    ) -> None:
-        self.seq = seq
-        self.message_id = message_id
-        self.kind = kind
-        self.boot = boot
-        self.attempts = attempts
-        self.report = report
-        self.size = size
-        self.transaction_id = report.transaction_id
-
-
-class ClockStep(NamedTuple):
+class ClockStep(Value):
     """Stamps of `boot` made before `seq` are off by `delta_ms`."""
 
     boot: int
@@ -72,7 +56,7 @@ class ClockStep(NamedTuple):
     delta_ms: int
 
 
-class Bounds(NamedTuple):
+class Bounds(Value):
     """How much the queue may hold before periodic meter values are thinned out."""
 
     rows: int
@@ -81,19 +65,17 @@ class Bounds(NamedTuple):
 
 
 class Journal:
-    """`database` may be replaced after it was found corrupt; then it starts empty."""
+    """What must outlive the process. One writer; nobody else has the database."""
 
     def __init__(self, database: Database, new_id: Callable[[], str], bounds: Callable[[], Bounds]) -> None:
         self._database = database
-        self._new_id = new_id
         self._bounds = bounds
-        self._window: deque[QueuedReport] = deque()
-        self._window_complete = True
-        self._unwritten: dict[object, _Statement] = {}
-        self._thinning_bit = 0
-        self.thinned = 0
-        self.rows = 0
-        self.bytes = 0
+        self._writer = Writer(database)
+        self._queue = ReportQueue(database, self._writer, new_id, self._unreadable)
+        self._next_seq = 1
+        self._data_ids: dict[str, list[int]] = {}
+        self._new_data_id = itertools.count(1)
+        self._parked_values = 0
         self.parked = 0
         self.boot = 1
         self.csms_ids: dict[str, str] = {}
@@ -104,47 +86,80 @@ class Journal:
         self.registered = False
         self.csms = ""
         self.last_known_ms = 0
-        self._next_seq = 1
-        self._data_counts: dict[str, int] = {}
         database.read(self._load)
 
     def _load(self, connection: sqlite3.Connection) -> None:
         facts = dict(connection.execute("SELECT name, value FROM facts"))
-        self.boot = int(facts.get("boot", "0")) + 1
+        self.boot = _number(facts, "boot") + 1
         self.registered = facts.get("registered") == "yes"
         self.csms = facts.get("csms", "")
-        self.last_known_ms = int(facts.get("utc_ms", "0"))
-        self.rows, self.bytes, last = connection.execute(
-            "SELECT count(*), coalesce(sum(length(body)), 0), coalesce(max(seq), 0) FROM queue"
+        self.last_known_ms = _number(facts, "utc_ms")
+        last = self._queue.load(connection)
+        self.parked, self._parked_values = connection.execute(
+            "SELECT count(*), count(CASE WHEN kind = ? THEN 1 END) FROM parked", (THINNABLE,)
         ).fetchone()
-        self.parked, last_parked = connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM parked").fetchone()
-        self._next_seq = max(last, last_parked, int(facts.get("seq", "0"))) + 1
+        # Whatever has a place in the order keeps it.
+        (used,) = connection.execute(
+            "SELECT max(seq) FROM (SELECT seq FROM parked UNION ALL SELECT seq FROM clock_steps"
+            " UNION ALL SELECT seq FROM transactions UNION ALL SELECT seq FROM transaction_data)"
+        ).fetchone()
+        self._next_seq = max(last, used or 0) + 1
+        self.clock_steps = [
+            ClockStep(*row) for row in connection.execute("SELECT boot, seq, delta_ms FROM clock_steps")
+        ]
+        self._load_transactions(connection)
+        for transaction_id, data_id in connection.execute(
+            "SELECT transaction_id, id FROM transaction_data ORDER BY id"
+        ):
+            self._data_ids.setdefault(transaction_id, []).append(data_id)
+        self._new_data_id = itertools.count(max((ids[-1] for ids in self._data_ids.values()), default=0) + 1)
+        entries = []
+        for (body,) in connection.execute("SELECT body FROM authorization_cache"):
+            try:
+                entries.append(codec.load_cache_entry(body))
+            except codec.UNREADABLE:
+                logger.warning("an entry of the authorization cache is damaged, and forgotten")
+        self.cache = tuple(entries)
+
+    def _load_transactions(self, connection: sqlite3.Connection) -> None:
         records = []
-        for transaction_id, record, csms_id, sent_ms in connection.execute(
-            "SELECT transaction_id, record, csms_id, sent_ms FROM transactions"
+        for transaction_id, body, boot, seq, csms_id, sent_ms in connection.execute(
+            "SELECT transaction_id, record, boot, seq, csms_id, sent_ms FROM transactions"
         ):
             self.sent_ms[transaction_id] = sent_ms
             if csms_id is not None:
                 self.csms_ids[transaction_id] = csms_id
-            if record is not None:
-                records.append(codec.load_transaction(record))
+            if body is None:
+                continue
+            try:
+                record = codec.load_transaction(body)
+            except codec.UNREADABLE:
+                logger.exception("what was kept of the transaction %s is damaged; it cannot be ended", transaction_id)
+                continue
+            step_ms = self.correction_ms(boot, seq)
+            records.append(record._replace(started_ms=record.started_ms + step_ms, last_ms=record.last_ms + step_ms))
         self.transactions = tuple(sorted(records, key=lambda record: record.started_ms))
         self.last_known_ms = max(self.last_known_ms, *(record.last_ms for record in records), 0)
-        self.cache = tuple(
-            codec.load_cache_entry(body) for (body,) in connection.execute("SELECT body FROM authorization_cache")
-        )
-        self.clock_steps = [
-            ClockStep(*row) for row in connection.execute("SELECT boot, seq, delta_ms FROM clock_steps")
-        ]
-        self._data_counts = dict(
-            connection.execute("SELECT transaction_id, count(*) FROM transaction_data GROUP BY transaction_id")
-        )
-        self._window_complete = self.rows == 0
 
     @property
     def degraded(self) -> bool:
-        """The disk takes nothing at the moment."""
-        return bool(self._unwritten)
+        """Nothing is durable at the moment: the disk takes nothing, or there was none to begin with."""
+        return self._writer.failing or self._database.volatile
+
+    @property
+    def rows(self) -> int:
+        """Reports that have not been delivered."""
+        return self._queue.rows
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+        return self._queue.bytes
+
+    @property
+    def thinned(self) -> int:
+        """How often periodic meter values had to go, for want of space."""
+        return self._queue.thinned
 
     @property
     def last_seq(self) -> int:
@@ -155,13 +170,13 @@ class Journal:
 
     def begin_boot(self, utc_ms: int) -> None:
         """Count this start of the program."""
-        self._submit(
+        self._writer.submit(
             {
                 "boot": _fact("boot", str(self.boot)),
                 "utc_ms": _fact("utc_ms", str(utc_ms)),
                 "old steps": (
-                    "DELETE FROM clock_steps WHERE boot NOT IN"
-                    " (SELECT boot FROM queue UNION SELECT boot FROM transaction_data)",
+                    "DELETE FROM clock_steps WHERE boot NOT IN (SELECT boot FROM queue"
+                    " UNION SELECT boot FROM transactions UNION SELECT boot FROM transaction_data)",
                     (),
                 ),
             },
@@ -173,14 +188,13 @@ class Journal:
 
         boot: whose clock made the stamps, where it was not this one's.
         """
-        statements: dict[object, _Statement] = {}
+        statements: Statements = {}
         queued: list[QueuedReport] = []
         durable = False
         for record in records:
             durable = durable or isinstance(record, _DURABLE)
             if isinstance(record, SaveTransaction):
-                statements["transaction", record.record.transaction_id] = _save_transaction(record.record)
-                self.sent_ms.setdefault(record.record.transaction_id, 0)
+                self._save_transaction(statements, record.record)
             elif isinstance(record, SaveTransactionData):
                 self._keep_data(statements, record)
             elif isinstance(record, ForgetTransaction):
@@ -195,220 +209,176 @@ class Journal:
                     (key, codec.dump(record)),
                 )
             elif isinstance(record, ForgetCacheEntries):
-                statements.update(_forget_cache(record))
+                _forget_cache(statements, record)
             elif isinstance(record, SaveRegistration):
                 self.registered = True
                 statements["registered"] = _fact("registered", "yes")
             else:
-                queued.append(self._enqueue(statements, record, self.boot if boot is None else boot))
-        if queued and queued[0].kind != _THINNABLE:
+                queued.append(self._queue.add(statements, self._seq(), record, self.boot if boot is None else boot))
+        if any(row.kind != THINNABLE for row in queued):
             statements["utc_ms"] = _fact("utc_ms", str(utc_ms))
-        done = self._submit(statements, durable=durable, queued=queued)
+        done = self._writer.submit(
+            statements, durable=durable, then=lambda stored: self._queue.offer(queued, stored=stored)
+        )
         bounds = self._bounds()
         if queued and (self.rows > bounds.rows or self.bytes > bounds.bytes):
-            self._thin_queue()
+            self._queue.thin()
         return done
 
-    def _enqueue(self, statements: dict[object, _Statement], report: DurableReport, boot: int) -> QueuedReport:
-        body = codec.dump(report)
-        row = QueuedReport(self._next_seq, self._new_id(), _kind(report), boot, 0, report, len(body))
+    def _seq(self) -> int:
         self._next_seq += 1
-        statements["queue", row.seq] = (
-            "INSERT INTO queue (seq, message_id, transaction_id, kind, boot, body) VALUES (?, ?, ?, ?, ?, ?)",
-            (row.seq, row.message_id, row.transaction_id, row.kind, row.boot, body),
-        )
-        self.rows += 1
-        self.bytes += row.size
-        return row
+        return self._next_seq - 1
 
-    def _thin_queue(self) -> None:
-        """About every second periodic meter value goes; starts and stops never do."""
-        bit, head = self._thinning_bit, self._window[0].seq if self._window else 0
-        self._thinning_bit = (bit + 1) % 16
-        self.thinned += 1
-        logger.warning(
-            "queue is full (%d reports, %d bytes): thinning out periodic meter values", self.rows, self.bytes
+    def _save_transaction(self, statements: Statements, record: TransactionRecord) -> None:
+        self.sent_ms.setdefault(record.transaction_id, 0)
+        statements["transaction", record.transaction_id] = (
+            "INSERT INTO transactions (transaction_id, record, boot, seq) VALUES (?1, ?2, ?3, ?4)"
+            " ON CONFLICT (transaction_id) DO UPDATE SET record = ?2, boot = ?3, seq = ?4",
+            (record.transaction_id, codec.dump(record), self.boot, self.last_seq),
         )
 
-        def doomed(row: QueuedReport) -> bool:
-            return row.kind == _THINNABLE and row.seq != head and bool(row.seq >> bit & 1)
-
-        for row in [row for row in self._window if doomed(row)]:
-            self._window.remove(row)
-            self._unwritten.pop(("queue", row.seq), None)
-
-        def thin(connection: sqlite3.Connection) -> tuple[int, int]:
-            connection.execute(
-                "DELETE FROM queue WHERE kind = ? AND seq <> ? AND (seq >> ?) & 1", (_THINNABLE, head, bit)
-            )
-            counted: tuple[int, int] = connection.execute(
-                "SELECT count(*), coalesce(sum(length(body)), 0) FROM queue"
-            ).fetchone()
-            return counted
-
-        def count(outcome: asyncio.Future[tuple[int, int]]) -> None:
-            if not outcome.cancelled() and outcome.exception() is None:
-                self.rows, self.bytes = outcome.result()
-
-        self._database.run(thin, durable=False).add_done_callback(count)
-
-    def _keep_data(self, statements: dict[object, _Statement], record: SaveTransactionData) -> None:
-        count = self._data_counts.get(record.transaction_id, 0) + 1
-        limit = self._bounds().values_per_transaction
-        if count > limit:
-            # Every second one goes, never the first (1.6 errata 3.91); the newest is not in the table yet.
-            statements["thin data", record.transaction_id] = (
-                "DELETE FROM transaction_data WHERE transaction_id = ?1 AND id IN ("
-                "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM transaction_data"
-                " WHERE transaction_id = ?1) WHERE place % 2 = 0)",
-                (record.transaction_id,),
-            )
-            count = count // 2 + 1
-        self._data_counts[record.transaction_id] = count
-        statements["data", record.transaction_id, record.value.at_ms, count] = (
-            "INSERT INTO transaction_data (transaction_id, boot, seq, body) VALUES (?, ?, ?, ?)",
-            (record.transaction_id, self.boot, self._next_seq - 1, codec.dump_meter_value(record.value)),
+    def _keep_data(self, statements: Statements, record: SaveTransactionData) -> None:
+        transaction_id = record.transaction_id
+        ids = self._data_ids.setdefault(transaction_id, [])
+        if len(ids) >= self._bounds().values_per_transaction:
+            # Every second one goes, never the first, and not the one that is just coming (1.6 errata 3.91).
+            for data_id in ids[1::2]:
+                if statements.pop(("data", data_id), None) is None and not self._writer.withdraw(("data", data_id)):
+                    statements["drop data", data_id] = (
+                        "DELETE FROM transaction_data WHERE transaction_id = ? AND id = ?",
+                        (transaction_id, data_id),
+                    )
+            del ids[1::2]
+        data_id = next(self._new_data_id)
+        ids.append(data_id)
+        statements["data", data_id] = (
+            "INSERT INTO transaction_data (transaction_id, id, boot, seq, body) VALUES (?, ?, ?, ?, ?)",
+            (transaction_id, data_id, self.boot, self.last_seq, codec.dump_meter_value(record.value)),
         )
-
-    def _submit(
-        self, statements: dict[object, _Statement], *, durable: bool, queued: Iterable[QueuedReport] = ()
-    ) -> asyncio.Future[None]:
-        """Write, after whatever could not be written before; the reports then may be sent."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        retried, self._unwritten = self._unwritten, {}
-        batch = [*retried.values(), *statements.values()]
-        future = self._database.run(lambda connection: _execute(connection, batch), durable=durable or bool(retried))
-
-        def finish(outcome: asyncio.Future[object]) -> None:
-            error = outcome.exception() if not outcome.cancelled() else None
-            if error is not None:
-                if not retried:
-                    logger.error("the station cannot store: %s", error)
-                self._unwritten = {**retried, **statements, **self._unwritten}
-            elif retried:
-                logger.warning("the station can store again; nothing was lost")
-            self._offer(queued)
-            if not done.done():
-                done.set_result(None)
-
-        future.add_done_callback(finish)
-        return done
 
     def retry(self) -> asyncio.Future[None]:
         """Try again to write what waits in memory."""
-        return self._submit({}, durable=True)
-
-    def _offer(self, queued: Iterable[QueuedReport]) -> None:
-        for row in queued:
-            if self._window_complete or self._unwritten:
-                self._window.append(row)
+        return self._writer.submit({}, durable=True)
 
     # --- reading and settling the queue -------------------------------------------------------------------------------
 
     async def head(self) -> QueuedReport | None:
         """The oldest report that has not been delivered."""
-        if not self._window and not self._window_complete:
-            await self._refill()
-        return self._window[0] if self._window else None
-
-    async def _refill(self) -> None:
-        def load(connection: sqlite3.Connection) -> list[tuple[int, str, str, int, int, str]]:
-            return connection.execute(
-                "SELECT seq, message_id, kind, boot, attempts, body FROM queue ORDER BY seq LIMIT ?", (_WINDOW,)
-            ).fetchall()
-
-        rows = await self._database.run(load, durable=False)
-        self._window = deque(
-            QueuedReport(seq, message_id, kind, boot, attempts, codec.load_report(body), len(body))
-            for seq, message_id, kind, boot, attempts, body in rows
-            if ("dequeue", seq) not in self._unwritten  # delivered, but the disk has not taken that yet
-        )
-        if len(rows) < _WINDOW:
-            self._window_complete = True
+        return await self._queue.head()
 
     async def data(self, transaction_id: str) -> tuple[MeterValue, ...]:
         """What was collected for the transaction's end report, oldest first, with the clock's steps made up for."""
+        ids = self._data_ids.get(transaction_id, ())
+        unwritten = ((data_id, self._writer.unwritten(("data", data_id))) for data_id in ids)
+        rows = {data_id: statement[1][2:] for data_id, statement in unwritten if statement is not None}
 
-        def load(connection: sqlite3.Connection) -> list[tuple[int, int, str]]:
+        def load(connection: sqlite3.Connection) -> list[tuple[int, int, int, str]]:
             return connection.execute(
-                "SELECT boot, seq, body FROM transaction_data WHERE transaction_id = ? ORDER BY id", (transaction_id,)
+                "SELECT id, boot, seq, body FROM transaction_data WHERE transaction_id = ?", (transaction_id,)
             ).fetchall()
 
-        values = []
-        for boot, seq, body in await self._database.run(load, durable=False):
-            value = codec.load_meter_value(body)
-            values.append(value._replace(at_ms=value.at_ms + self.correction_ms(boot, seq)))
-        return tuple(values)
+        try:
+            stored = await self._database.run(load, durable=False)
+        except StoreError as error:
+            logger.error("meter values of %s cannot be read: %s", transaction_id, error)  # noqa: TRY400 - no bug of ours
+            stored = []
+        rows.update((data_id, (boot, seq, body)) for data_id, boot, seq, body in stored if data_id in ids)
+        return tuple(self._meter_values(rows[data_id] for data_id in sorted(rows)))
+
+    def _meter_values(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[MeterValue]:
+        for boot, seq, body in rows:
+            try:
+                value = codec.load_meter_value(body)
+            except codec.UNREADABLE:
+                logger.warning("a meter value is damaged, and left out")
+            else:
+                yield value._replace(at_ms=value.at_ms + self.correction_ms(boot, seq))
 
     def delivered(self, row: QueuedReport, *, csms_id: str | None = None, sent_ms: int = 0) -> asyncio.Future[None]:
         """The CSMS has taken it. The future matters where the next report must not go out before this is durable."""
-        statements = self._remove(row)
+        statements = self._queue.remove(row.seq, row.size)
         transaction_id = row.transaction_id
         if transaction_id is not None:
             if row.kind == TransactionEventType.ENDED:
                 statements.update(self._drop_transaction(transaction_id))
-            else:
-                self.sent_ms[transaction_id] = max(sent_ms, self.sent_ms.get(transaction_id, 0))
-        if transaction_id is not None and csms_id is not None:
-            self.csms_ids[transaction_id] = csms_id
-            statements["csms id", transaction_id] = (
-                "INSERT INTO transactions (transaction_id, csms_id, sent_ms) VALUES (?1, ?2, ?3)"
-                " ON CONFLICT (transaction_id) DO UPDATE SET csms_id = ?2, sent_ms = ?3",
-                (transaction_id, csms_id, sent_ms),
-            )
-        return self._submit(statements, durable=csms_id is not None)
+                return self._writer.submit(statements, durable=False)
+            self.sent_ms[transaction_id] = max(sent_ms, self.sent_ms.get(transaction_id, 0))
+            if csms_id is not None:
+                self.csms_ids[transaction_id] = csms_id
+                statements["csms id", transaction_id] = (
+                    "INSERT INTO transactions (transaction_id, csms_id, sent_ms) VALUES (?1, ?2, ?3)"
+                    " ON CONFLICT (transaction_id) DO UPDATE SET csms_id = ?2, sent_ms = ?3",
+                    (transaction_id, csms_id, self.sent_ms[transaction_id]),
+                )
+        return self._writer.submit(statements, durable=csms_id is not None)
+
+    def _drop_transaction(self, transaction_id: str) -> Statements:
+        self.csms_ids.pop(transaction_id, None)
+        self.sent_ms.pop(transaction_id, None)
+        for data_id in self._data_ids.pop(transaction_id, ()):
+            self._writer.withdraw(("data", data_id))
+        for key in ("transaction", "csms id"):
+            self._writer.withdraw((key, transaction_id))
+        return {
+            ("drop", table, transaction_id): (f"DELETE FROM {table} WHERE transaction_id = ?", (transaction_id,))  # noqa: S608 - our own names
+            for table in ("transactions", "transaction_data")
+        }
 
     def failed(self, row: QueuedReport) -> None:
         """One more attempt that the CSMS did not process."""
         row.attempts += 1
-        self._submit(
+        self._writer.submit(
             {("attempts", row.seq): ("UPDATE queue SET attempts = ? WHERE seq = ?", (row.attempts, row.seq))},
             durable=False,
         )
 
     def park(self, row: QueuedReport, error: str, utc_ms: int) -> asyncio.Future[None]:
         """The CSMS will not take it: out of the way of the others, but kept."""
+        parameters = (row.seq, row.message_id, row.transaction_id, row.kind, row.boot, row.attempts)
+        statements = self._count_parked(row.kind)
+        statements["park", row.seq] = (
+            "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*parameters, codec.dump(row.report), error, utc_ms),
+        )
+        statements.update(self._queue.remove(row.seq, row.size))
+        return self._writer.submit(statements, durable=True)
+
+    def _unreadable(self, seq: int, size: int, why: str) -> None:
+        logger.error("report %d is damaged and set aside: %s", seq, why)
+        statements = self._count_parked("")
+        statements["park", seq] = (
+            "INSERT INTO parked SELECT seq, message_id, transaction_id, kind, boot, attempts, body, ?, 0"
+            " FROM queue WHERE seq = ?",
+            (why, seq),
+        )
+        statements.update(self._queue.remove(seq, size))
+        self._writer.submit(statements, durable=True)
+
+    def _count_parked(self, kind: str) -> Statements:
+        if kind == THINNABLE:
+            if self._parked_values >= _KEPT_PARKED_VALUES:
+                oldest = "DELETE FROM parked WHERE seq = (SELECT min(seq) FROM parked WHERE kind = ?)"
+                return {("unpark", self.parked): (oldest, (THINNABLE,))}
+            self._parked_values += 1
         self.parked += 1
-        statements: dict[object, _Statement] = {
-            ("park", row.seq): (
-                "INSERT INTO parked SELECT seq, message_id, transaction_id, kind, boot, ?, body, ?, ?"
-                " FROM queue WHERE seq = ?",
-                (row.attempts, error, utc_ms, row.seq),
-            )
-        }
-        statements.update(self._remove(row))
-        return self._submit(statements, durable=True)
-
-    def _remove(self, row: QueuedReport) -> dict[object, _Statement]:
-        if self._window and self._window[0].seq == row.seq:
-            self._window.popleft()
-        self.rows = max(0, self.rows - 1)
-        self.bytes = max(0, self.bytes - row.size) if self.rows else 0
-        return {
-            ("dequeue", row.seq): ("DELETE FROM queue WHERE seq = ?", (row.seq,)),
-            "seq": _fact("seq", str(self._next_seq - 1)),
-        }
-
-    def _drop_transaction(self, transaction_id: str) -> dict[object, _Statement]:
-        self.csms_ids.pop(transaction_id, None)
-        self.sent_ms.pop(transaction_id, None)
-        self._data_counts.pop(transaction_id, None)
-        return {
-            ("drop", transaction_id): ("DELETE FROM transactions WHERE transaction_id = ?", (transaction_id,)),
-            ("drop data", transaction_id): (
-                "DELETE FROM transaction_data WHERE transaction_id = ?",
-                (transaction_id,),
-            ),
-        }
+        return {}
 
     # --- the clock ----------------------------------------------------------------------------------------------------
 
     def clock_stepped(self, delta_ms: int) -> None:
         """Every stamp made so far in this run of the program was off by `delta_ms`."""
-        step = ClockStep(self.boot, self._next_seq, delta_ms)
-        self._next_seq += 1  # so that what is stamped next is told from what was stamped last
+        # A place of its own, so that what is stamped next is told from what was stamped last.
+        step = ClockStep(self.boot, self._seq(), delta_ms)
         self.clock_steps.append(step)
-        self._submit({("step", step.seq, delta_ms): ("INSERT INTO clock_steps VALUES (?, ?, ?)", step)}, durable=False)
+        statements: Statements = {("step", step.seq): ("INSERT INTO clock_steps VALUES (?, ?, ?)", tuple(step))}
+        if delta_ms < 0:
+            # What was said before of a running transaction is later than what will be stamped next.
+            for transaction_id, sent_ms in self.sent_ms.items():
+                statements["sent", transaction_id] = (
+                    "UPDATE transactions SET sent_ms = ? WHERE transaction_id = ?",
+                    (sent_ms, transaction_id),
+                )
+        self._writer.submit(statements, durable=False)
 
     def correction_ms(self, boot: int, seq: int) -> int:
         """What to add to stamps made in that boot before `seq` was given out."""
@@ -424,47 +394,30 @@ class Journal:
         self.csms = name
         self.registered = False
         self.cache = ()
-        self._submit(
-            {
-                "csms": _fact("csms", name),
-                "registered": _fact("registered", "no"),
-                "cache": ("DELETE FROM authorization_cache", ()),
-            },
-            durable=True,
-        )
+        statements: Statements = {"csms": _fact("csms", name), "registered": _fact("registered", "no")}
+        _forget_cache(statements, ForgetCacheEntries())
+        self._writer.submit(statements, durable=True)
 
     async def flush(self) -> None:
         """Everything submitted so far has been tried."""
-        try:
-            await self._database.run(lambda _connection: None, durable=False)
-        except StoreError:
-            logger.exception("the station cannot store")
+        await self.retry()
 
 
-def _kind(report: DurableReport) -> str:
-    if isinstance(report, TransactionEvent) and report.kind is not TransactionEventType.UPDATED:
-        return report.kind
-    return _THINNABLE
+def _number(facts: Mapping[str, str], name: str) -> int:
+    """0 for what is missing or damaged."""
+    text = facts.get(name, "0")
+    return int(text) if text.isdecimal() else 0
 
 
-def _fact(name: str, value: str) -> _Statement:
+def _fact(name: str, value: str) -> Statement:
     return "INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value)
 
 
-def _save_transaction(record: TransactionRecord) -> _Statement:
-    return (
-        "INSERT INTO transactions (transaction_id, record) VALUES (?1, ?2)"
-        " ON CONFLICT (transaction_id) DO UPDATE SET record = ?2",
-        (record.transaction_id, codec.dump(record)),
-    )
-
-
-def _forget_cache(record: ForgetCacheEntries) -> dict[object, _Statement]:
-    if record.values is None:
-        return {"cache": ("DELETE FROM authorization_cache", ())}
-    return {("forget", key): ("DELETE FROM authorization_cache WHERE key = ?", (key,)) for key in record.values}
-
-
-def _execute(connection: sqlite3.Connection, batch: Iterable[_Statement]) -> None:
-    for sql, parameters in batch:
-        connection.execute(sql, parameters)
+def _forget_cache(statements: Statements, record: ForgetCacheEntries) -> None:
+    if record.values is not None:
+        for key in record.values:
+            statements["cache", key] = ("DELETE FROM authorization_cache WHERE key = ?", (key,))
+        return
+    for entry in [key for key in statements if isinstance(key, tuple) and key[0] == "cache"]:
+        del statements[entry]
+    statements["cache"] = ("DELETE FROM authorization_cache", ())

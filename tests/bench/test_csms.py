@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, NegotiationError
 from websockets.typing import Subprotocol as Name
 
+from agent.bench import conversation
 from agent.bench.answers import CallError, Delay, Raw, Silence
 from agent.bench.csms import BenchCsms
 from agent.bench.messages import Message, NotSeenError
@@ -86,9 +87,9 @@ class TestUsualAnswers:
 
     async def test_id_tags_are_answered_as_listed_whatever_their_case(self) -> None:
         async with BenchCsms() as csms, station(csms) as client:
-            csms.id_tags["04aa"] = {"status": "Blocked", "parentIdTag": "FLEET"}
+            csms.id_tags["04Aa"] = {"status": "Blocked", "parentIdTag": "FLEET"}
             csms.other_id_tags = {"status": "Invalid"}
-            listed = await ask(client, "1", "Authorize", {"idTag": "04AA"})
+            listed = await ask(client, "1", "Authorize", {"idTag": "04aA"})
             other = await ask(client, "2", "Authorize", {"idTag": "05BB"})
         assert listed[2] == {"idTagInfo": {"status": "Blocked", "parentIdTag": "FLEET"}}
         assert other[2] == {"idTagInfo": {"status": "Invalid"}}
@@ -161,6 +162,35 @@ class TestScriptedAnswers:
             await client.send(json.dumps([2, "2", "Heartbeat", {}]))
             assert [(await answer(client))[1] for _ in range(2)] == ["2", "1"]
         assert csms.station().problems == ["Heartbeat 2 sent before BootNotification was answered"]
+
+    async def test_what_has_arrived_is_done_though_the_connection_is_gone(self) -> None:
+        async with BenchCsms() as csms:
+            async with dial(csms) as client:
+                await client.send(json.dumps([2, "1", "StartTransaction", START]))
+                await client.send(json.dumps([2, "2", "StopTransaction", {**STOP, "transactionId": 1}]))
+                csms.on("StopTransaction", Delay(30))
+                client.transport.abort()
+            await csms.station().wait_for("StopTransaction")
+        csms.ledger.assert_clean()
+
+    async def test_nothing_goes_on_after_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(conversation, "_FINISH_TIMEOUT_S", 0.01)
+        csms = BenchCsms()
+        async with csms, station(csms) as client:
+            csms.on("Heartbeat", lambda _: asyncio.sleep(60, None))
+            await client.send(json.dumps([2, "1", "Heartbeat", {}]))
+            await ask(client, "2", "BootNotification", BOOT)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    async def test_a_function_that_raises_is_a_problem_that_is_noted(self) -> None:
+        def wrong(_payload: dict[str, Any]) -> None:
+            raise ValueError("what now?")
+
+        async with BenchCsms() as csms, station(csms) as client:
+            csms.on_next("Heartbeat", wrong)
+            await client.send(json.dumps([2, "1", "Heartbeat", {}]))
+            await ask(client, "2", "Heartbeat", {})
+        assert "answering Heartbeat raised ValueError('what now?')" in csms.station().problems
 
     async def test_raw_text_goes_out_as_it_is(self) -> None:
         async with BenchCsms() as csms, station(csms) as client:

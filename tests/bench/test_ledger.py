@@ -27,6 +27,7 @@ class Book:
     def values(self, energy: str, minute: int = 5, *, unit: str = "Wh", message_id: str = "", **changes: Any) -> None:
         sampled = [
             {"value": "16.0", "measurand": "Current.Import", "unit": "A", "phase": "L1"},
+            {"value": "7", "measurand": "Energy.Active.Import.Register", "phase": "L1"},
             {"value": energy, "unit": unit},
         ]
         payload = {
@@ -76,6 +77,14 @@ def test_a_retry_under_the_same_message_id_counts_once(book: Book) -> None:
         book.stop(message_id="c")
     book.ledger.assert_clean()
     assert len(book.ledger.transactions[1].readings) == 3
+
+
+def test_a_start_that_was_given_no_id_has_not_begun(book: Book) -> None:
+    payload = {"connectorId": 1, "idTag": "A", "meterStart": 0, "timestamp": at(0)}
+    book.ledger.take("CP001", "a", "StartTransaction", payload, {"idTagInfo": {"status": "Accepted"}})
+    book.ledger.assert_clean()
+    book.start(message_id="a")
+    book.ledger.assert_clean(running=1)
 
 
 def test_the_same_start_under_two_ids_is_a_duplicate(book: Book) -> None:

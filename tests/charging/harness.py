@@ -52,6 +52,7 @@ INVALID = IdTokenInfo(AuthorizationStatus.INVALID)
 BLOCKED = IdTokenInfo(AuthorizationStatus.BLOCKED)
 GROUND_FAILURE = Fault("GroundFailure")
 LOCK_FAILURE = Fault("ConnectorLockFailure")
+WEAK_SIGNAL = Fault("WeakSignal", blocking=False)
 METER_FAILURE = Fault("PowerMeterFailure", blocking=False)
 
 T = TypeVar("T")
@@ -257,6 +258,8 @@ class Bench:
             self.station.tick(self.now)
             self.settle()
         self._pass(end_s)
+        self.station.tick(self.now)
+        self.settle()
 
     def _pass(self, mono_s: float) -> None:
         elapsed_s = max(0.0, mono_s - self.now.mono_s)
@@ -271,6 +274,12 @@ class Bench:
     def step_clock(self, seconds: float) -> None:
         """Somebody sets the wall clock."""
         self.now = self.now._replace(utc_ms=self.now.utc_ms + round(seconds * 1000))
+
+    def correct_clock(self, seconds: float) -> None:
+        """The clock is found to have been off, and the station told so: all its stamps so far are off by this."""
+        self.step_clock(seconds)
+        self.station.clock_stepped(round(seconds * 1000), self.now)
+        self.settle()
 
     # --- drivers ------------------------------------------------------------------------------------------------------
 
@@ -438,7 +447,11 @@ class Bench:
         return self.station.evses[evse_id].session
 
     def charging_state(self, evse_id: int = 1) -> ChargingState | None:
-        return self.view(evse_id).charging_state
+        return self.view(evse_id, self.hardware[evse_id].connector_id).charging_state
 
     def charging(self, evse_id: int = 1) -> bool:
         return self.hardware[evse_id].power_w > 0 and self.charging_state(evse_id) is ChargingState.CHARGING
+
+    def held(self, evse_id: int = 1) -> bool:
+        """The latch holds the plug."""
+        return self.hardware[evse_id].locked

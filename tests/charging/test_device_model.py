@@ -301,11 +301,9 @@ class TestObservers:
         seen: list[tuple[int, int]] = []
         model.on_change(
             v.SAMPLED_TX_UPDATED_INTERVAL,
-            lambda _: seen.append(
-                (model.integer(v.SAMPLED_TX_UPDATED_INTERVAL), model.integer(v.SAMPLED_TX_ENDED_INTERVAL))
-            ),
+            lambda _: seen.append((model.integer(v.SAMPLED_TX_UPDATED_INTERVAL), model.integer(v.METER_FAILURE_GRACE))),
         )
-        model.set_all(((v.SAMPLED_TX_UPDATED_INTERVAL, "5"), (v.SAMPLED_TX_ENDED_INTERVAL, "5")))
+        model.set_all(((v.SAMPLED_TX_UPDATED_INTERVAL, "5"), (v.METER_FAILURE_GRACE, "5")))
         assert seen == [(5, 5)]
 
     def test_a_state_can_be_computed_when_it_is_read(self, model: DeviceModel) -> None:

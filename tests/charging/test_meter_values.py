@@ -1,18 +1,29 @@
-"""Meter values: when, in which context, which; and what happens when there is no meter (1.6 §3.16, errata 3.14..3.16)."""
+"""Meter values: when, which, in which context; and what happens without a meter (1.6 §3.16, errata 3.14..3.16)."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.charging import effects as ef
+from agent.charging import events as ev
 from agent.charging import variables as v
-from agent.charging.meter_values import MeterReading, MeterValue, Offer, aligned_ms, next_aligned_ms, sample
+from agent.charging.meter_values import (
+    MeterReading,
+    MeterValue,
+    Offer,
+    SampledValue,
+    aligned_ms,
+    next_aligned_ms,
+    sample,
+)
 from agent.charging.reports import MeterValuesReport, TransactionEvent
 from agent.charging.types import ReadingContext, Session, StopReason, TriggerReason
 
-from .harness import METER_FAILURE, START_MS, Bench, fixed_cable, socket
+from .harness import METER_FAILURE, START_MS, WEAK_SIGNAL, Bench, fixed_cable, socket
 
 DAY_MS = 86_400_000
 MIDNIGHT_MS = START_MS - START_MS % DAY_MS
@@ -48,7 +59,7 @@ class TestSampled:
         bench.card()
         bench.advance(600)
         stamps = [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_PERIODIC)]
-        assert {later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)} == {60_000}
+        assert {later - earlier for earlier, later in pairwise(stamps)} == {60_000}
 
     def test_an_interval_of_0_sends_none(self) -> None:
         """1.6 §9.1.19"""
@@ -244,7 +255,26 @@ class TestTriggered:
         assert not bench.started
 
 
+def test_a_reading_that_nobody_asked_for_ends_nothing() -> None:
+    bench = Bench()
+    bench.charge(seconds=30)
+    bench.apply(ev.MeterRead(1, ef.ReadPurpose.END, bench.now.utc_ms, MeterReading(bench.now.utc_ms, 1100.0)))
+    assert bench.charging()
+    assert not bench.ended
+
+
 class TestDeadMeter:
+    def test_is_not_mended_by_another_part(self) -> None:
+        """Or unmetered energy would flow for as long as something else comes and goes."""
+        bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
+        bench.charge(seconds=60)
+        bench.hardware[1].broken.add("meter")
+        for _ in range(10):
+            bench.raise_fault(WEAK_SIGNAL)
+            bench.clear_fault(WEAK_SIGNAL)
+            bench.advance(8)
+        assert bench.stop_reasons == [StopReason.OTHER]
+
     def test_at_the_start_holds_the_start_until_it_reads(self) -> None:
         """Never a placeholder: the start register is the first true reading."""
         bench = Bench()
@@ -272,7 +302,7 @@ class TestDeadMeter:
         assert not bench.hardware[1].locked
 
     def test_during_charging_is_tolerated_for_the_grace(self) -> None:
-        """INTERFACES §4: MeterFailureGrace"""
+        """MeterFailureGrace"""
         bench = Bench(settings={v.METER_FAILURE_GRACE: 60})
         bench.charge(seconds=60)
         bench.hardware[1].broken.add("meter")
@@ -353,16 +383,10 @@ class TestRegister:
 
 class TestSample:
     def test_leaves_out_what_the_meter_does_not_measure(self) -> None:
-        reading = MeterReading(0, 5.0)
-        assert sample(
-            reading, ["SoC", "Voltage", ENERGY], ReadingContext.OTHER, at_ms=7, offer=Offer(0, 0)
-        ) == MeterValue(7, sample_of_energy(reading))
+        value = sample(
+            MeterReading(0, 5.0), ["SoC", "Voltage", ENERGY], ReadingContext.OTHER, at_ms=7, offer=Offer(0, 0)
+        )
+        assert value == MeterValue(7, (SampledValue(5.0, ENERGY, ReadingContext.OTHER, None, "Wh"),))
 
     def test_has_nothing_to_say_without_any(self) -> None:
         assert sample(MeterReading(0, 5.0), ["SoC"], ReadingContext.OTHER, at_ms=7, offer=Offer(0, 0)) is None
-
-
-def sample_of_energy(reading: MeterReading) -> tuple[object, ...]:
-    value = sample(reading, [ENERGY], ReadingContext.OTHER, at_ms=0, offer=Offer(0, 0))
-    assert value is not None
-    return value.values

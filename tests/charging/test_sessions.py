@@ -380,7 +380,7 @@ class TestTwoEvses:
 
 
 class TestTable:
-    """DESIGN: a (state, event) pair that is absent is refused and changes nothing."""
+    """A (state, event) pair that is absent is refused and changes nothing."""
 
     @pytest.mark.parametrize(
         ("session", "event"),

@@ -6,7 +6,7 @@ import pytest
 
 from agent.charging import effects as ef
 from agent.charging import variables as v
-from agent.charging.reports import ConnectorReport, TransactionEvent
+from agent.charging.reports import ConnectorReport, MeterValuesReport, TransactionEvent
 from agent.charging.station import Restored
 from agent.charging.types import ChargingState, Session, StopReason, TriggerReason
 
@@ -55,7 +55,7 @@ class TestReports:
         assert saved.last_ms >= last.at_ms
 
     def test_a_start_is_durable_with_its_report(self) -> None:
-        """DESIGN §4: whatever is sent of it, the transaction is on disk."""
+        """Whatever is sent of it, the transaction is on disk."""
         bench = Bench()
         bench.plug_in()
         bench.log.clear()
@@ -80,7 +80,7 @@ class TestReports:
 
 class TestClock:
     def test_set_back_never_turns_the_stamps_back(self) -> None:
-        """INTERFACES §2: stamps inside one transaction never decrease"""
+        """stamps inside one transaction never decrease"""
         bench = Bench(settings={v.ALIGNED_INTERVAL: 60})
         bench.charge(seconds=130)
         bench.step_clock(-7200)
@@ -110,6 +110,29 @@ class TestClock:
         bench.advance(900)
         assert len([report for report in bench.updated if report.values]) == 1
 
+    @pytest.mark.parametrize("off_s", [-3600.0, 3600.0])
+    def test_found_wrong_corrects_what_runs(self, off_s: float) -> None:
+        """What was stamped by the wrong clock is corrected on its way; what follows continues from there."""
+        bench = Bench()
+        bench.charge(seconds=100)
+        bench.correct_clock(off_s)
+        saved = bench.of(ef.SaveTransaction)[-1].record
+        assert saved.started_ms == START_MS + off_s * 1000
+        assert saved.last_ms == START_MS + 100_000 + off_s * 1000
+        bench.advance(100)
+        bench.card()
+        assert bench.ended[0].at_ms == START_MS + 200_000 + off_s * 1000
+
+    def test_set_back_does_not_put_a_triggered_value_before_the_others(self) -> None:
+        bench = Bench()
+        bench.charge(seconds=70)
+        bench.step_clock(-3600)
+        bench.station.trigger_meter_values(1, bench.now)
+        bench.settle()
+        (triggered,) = bench.of(MeterValuesReport)
+        assert triggered.values[0].at_ms >= bench.updated[-1].at_ms
+        assert bench.of(ef.SaveTransaction)[-1].record.last_ms >= triggered.values[0].at_ms
+
 
 class TestStopPoints:
     """What ends a transaction, and the reason it gives (1.6 §7.36)."""
@@ -122,7 +145,7 @@ class TestStopPoints:
         assert bench.stop_reasons == [StopReason.LOCAL]
         assert bench.session() is Session.FINISHED
         assert not bench.hardware[1].contactor_closed
-        assert not bench.hardware[1].locked
+        assert not bench.held()
 
     def test_the_contactor_opens_before_the_last_reading_and_the_latch_after_it(self) -> None:
         bench = Bench()
@@ -200,7 +223,7 @@ class TestEvSideDisconnect:
         bench.charge()
         bench.unplug_car()
         assert not bench.ended
-        assert bench.hardware[1].locked
+        assert bench.held()
         assert not bench.hardware[1].contactor_closed
         assert bench.charging_state() is ChargingState.IDLE
         assert bench.view().info == "EV side disconnected"
@@ -211,14 +234,14 @@ class TestEvSideDisconnect:
         assert len(bench.started) == 1
         bench.card()
         assert bench.stop_reasons == [StopReason.LOCAL]
-        assert not bench.hardware[1].locked
+        assert not bench.held()
 
     def test_stops_and_unlocks(self) -> None:
         bench = Bench(settings={v.STOP_TX_ON_EV_SIDE_DISCONNECT: True, v.UNLOCK_ON_EV_SIDE_DISCONNECT: True})
         bench.charge()
         bench.unplug_car()
         assert bench.stop_reasons == [StopReason.EV_DISCONNECTED]
-        assert not bench.hardware[1].locked
+        assert not bench.held()
         assert bench.session() is Session.FINISHED
         assert bench.view().info == "EV side disconnected"
         bench.pull_cable()
@@ -229,11 +252,11 @@ class TestEvSideDisconnect:
         bench.charge()
         bench.unplug_car()
         assert bench.stop_reasons == [StopReason.EV_DISCONNECTED]
-        assert bench.hardware[1].locked
+        assert bench.held()
         bench.card("MALLORY")
-        assert bench.hardware[1].locked
+        assert bench.held()
         bench.card("ANNA")
-        assert not bench.hardware[1].locked
+        assert not bench.held()
         bench.pull_cable()
         assert bench.session() is Session.AVAILABLE
         assert len(bench.started) == 1
@@ -356,10 +379,10 @@ class TestEndPoints:
         bench.charge()
         bench.card()
         assert not bench.ended
-        assert not bench.hardware[1].contactor_closed
+        assert not bench.charging()
         assert bench.session() is Session.FINISHED
         bench.advance(300)
-        assert not bench.hardware[1].contactor_closed
+        assert not bench.charging()
         bench.unplug_car()
         assert bench.stop_reasons == [StopReason.LOCAL]
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -127,8 +128,37 @@ def an_inspector() -> Inspector:
     return Inspector(DialLimit(), time.monotonic)
 
 
-def server_context(pem_path: str) -> ssl.SSLContext:
-    """A server's TLS context with the certificate chain and key in one file."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem_path)
-    return context
+@asynccontextmanager
+async def blocking_tls_server(context: ssl.SSLContext) -> AsyncIterator[int]:
+    """A TLS server that only shakes hands, on the port yielded. Unlike asyncio's, it sends the alert when that fails,
+    as most servers do.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            plain.settimeout(5)
+            with suppress(OSError), plain:
+                connection = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+                with connection:
+                    with suppress(ssl.SSLError):
+                        connection.do_handshake()
+                    raw = socket.socket(fileno=connection.detach())
+                    with raw:
+                        raw.settimeout(5)
+                        raw.shutdown(socket.SHUT_WR)
+                        while raw.recv(4096):
+                            pass
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        await asyncio.to_thread(thread.join, 10)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -226,7 +227,12 @@ async def test_a_watcher_that_does_not_read_is_dropped_and_the_others_live(
     assert hw._control is not None
     assert not hw._control._watchers
     assert (await client.ask(op="state"))["ok"] is True
-    deaf._writer.transport.abort()
+    cast(asyncio.ReadTransport, deaf._writer.transport).resume_reading()
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            while await deaf._reader.read(65536):
+                pass
+    deaf._writer.close()
 
 
 async def test_it_is_gone_after_closing_and_its_clients_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hal import CableSignal, FaultCode, PilotSignal, PilotState, TokenSignal
+from hal import CableSignal, DeviceUnavailable, FaultCode, PilotSignal, PilotState, TokenSignal
 from hal.drivers.mock import MockStation
 from hal.drivers.mock.errors import MockError
 
@@ -90,6 +90,11 @@ class TestMeter:
             await hw.set_meter(1, energy=7)
         async with MockStation(state_dir=tmp_path) as hw:
             assert (await hw.board.evses[1].read_meter()).energy_import_wh == 7
+
+    async def test_a_state_directory_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(DeviceUnavailable, match="nowhere"):
+            async with MockStation(state_dir=tmp_path / "nowhere"):
+                pass
 
     async def test_nothing_is_written_and_nothing_ticks_while_no_energy_flows(self, tmp_path: Path) -> None:
         async with MockStation(state_dir=tmp_path) as hw:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent.charging import variables as v
 from agent.charging.characteristics import Mutability, VariableId
 from agent.charging.device_model import DeviceModel, SetStatus, Source
+from agent.charging.value import Value
 from agent.ocpp.errors import OccurrenceConstraintViolation
 
 Assignments = list[tuple[VariableId, str]]
@@ -22,7 +23,7 @@ _PHASE_ROTATION = r"(0|[1-9][0-9]{0,3})\.(RST|RTS|SRT|STR|TRS|TSR|NotApplicable|
 _HEX_KEY = r"[0-9A-Fa-f]{32,40}"
 
 
-class Key(NamedTuple):
+class Key(Value):
     """One configuration key.
 
     It reads as its first variable and writes the same value to all of them, unless `read` or `write` say
@@ -114,8 +115,7 @@ KEYS = (
     Key("AuthorizationKey", (v.BASIC_AUTH_PASSWORD,), write=_write_authorization_key),
     Key("AuthorizeRemoteTxRequests", (v.AUTHORIZE_REMOTE_START,)),
     Key("BlinkRepeat", (v.BLINK_REPEAT,)),
-    # 1.6 takes the samples for StopTransaction at the intervals of MeterValues
-    Key("ClockAlignedDataInterval", (v.ALIGNED_INTERVAL, v.ALIGNED_TX_ENDED_INTERVAL)),
+    Key("ClockAlignedDataInterval", (v.ALIGNED_INTERVAL,)),
     Key("ConnectionTimeOut", (v.EV_CONNECTION_TIME_OUT,)),
     Key("ConnectorPhaseRotation", writable=True, read=_read_phase_rotation, write=_write_phase_rotation),
     Key("ConnectorPhaseRotationMaxLength", read=lambda model: str(len(_connectors(model)) + 1)),
@@ -129,7 +129,7 @@ KEYS = (
     # read-only in 2.x, where it belongs to a network profile; 1.6 lets the central system write it (errata
     # 3.83)
     Key("MessageTimeout", (v.MESSAGE_TIMEOUT,), writable=True),
-    Key("MeterValueSampleInterval", (v.SAMPLED_TX_UPDATED_INTERVAL, v.SAMPLED_TX_ENDED_INTERVAL)),
+    Key("MeterValueSampleInterval", (v.SAMPLED_TX_UPDATED_INTERVAL,)),
     Key("MeterValuesAlignedData", (v.ALIGNED_MEASURANDS,)),
     _list_length("MeterValuesAlignedDataMaxLength", v.ALIGNED_MEASURANDS),
     Key("MeterValuesSampledData", (v.SAMPLED_TX_UPDATED_MEASURANDS,)),

@@ -24,6 +24,7 @@ from hal.drivers.mock.requests import (
     whole,
 )
 from hal.drivers.mock.snapshot import of_station
+from hal.errors import DeviceUnavailable
 from hal.faults import FaultCode, VendorCode
 from hal.interfaces.part import Role
 from hal.signals import EmergencyStopSignal, FaultSignal, Signal, TamperSignal, TokenSignal
@@ -79,7 +80,11 @@ class MockHardware:
 
     async def open(self) -> None:
         """Take the registers from the file, and listen at the control socket. Raises DeviceUnavailable."""
-        for evse_id, energy_wh in self._registers.open().items():
+        try:
+            kept_wh = self._registers.open()
+        except OSError as error:
+            raise DeviceUnavailable(f"the mock's energy registers: {error}") from error
+        for evse_id, energy_wh in kept_wh.items():
             if evse_id in self.evses:
                 self.evses[evse_id].register.energy_wh = energy_wh
         if self._control is not None:

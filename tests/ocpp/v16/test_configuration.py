@@ -220,15 +220,6 @@ class TestChangeConfiguration:
         assert keys.change("heartbeatINTERVAL", "5") == "Accepted"
         assert value(keys, "HeartbeatInterval") == "5"
 
-    def test_the_sampling_interval_is_that_of_both_kinds_of_sampled_data(
-        self, keys: ConfigurationKeys, model: DeviceModel
-    ) -> None:
-        """§9.1.19, §9.1.27; and likewise the clock-aligned interval (§9.1.5, §9.1.25)."""
-        keys.change("MeterValueSampleInterval", "5")
-        keys.change("ClockAlignedDataInterval", "900")
-        assert model.integer(v.SAMPLED_TX_ENDED_INTERVAL) == 5
-        assert model.integer(v.ALIGNED_TX_ENDED_INTERVAL) == 900
-
     def test_a_change_that_waits_for_a_reboot_says_so(self) -> None:
         custom = VariableSpec(
             VariableId(v.CUSTOM, "Region"), v.STANDARD_VARIABLES[0].data_type, "1", reboot_required=True
