@@ -36,10 +36,11 @@ class Clock:
         self.synchronised = False
         self.source = "system"
         wall_ms = int(wall() * 1000)
-        if wall_ms < max(floor_ms, EARLIEST_MS):
+        self._system_offset_ms = wall_ms - monotonic() * 1000
+        if not max(floor_ms, EARLIEST_MS) <= wall_ms <= LATEST_MS:
             self.source = "unset"
             logger.warning("the system's clock is not set; continuing from the last known time")
-            wall_ms = max(floor_ms, wall_ms)
+            wall_ms = max(floor_ms, EARLIEST_MS)
         self._offset_ms = wall_ms - monotonic() * 1000
 
     def now(self) -> Now:
@@ -54,11 +55,15 @@ class Clock:
         if self.synchronised:
             return 0
         wall_ms = int(self._wall() * 1000)
-        if wall_ms < EARLIEST_MS:
+        system_offset_ms = wall_ms - self._monotonic() * 1000
+        was_set = abs(system_offset_ms - self._system_offset_ms) > STEP_MS
+        self._system_offset_ms = system_offset_ms
+        if not EARLIEST_MS <= wall_ms <= LATEST_MS:
             return 0
         delta_ms = wall_ms - self.now().utc_ms
-        # A clock that goes back while nobody better is heard is more likely lost than mended.
-        if delta_ms < -STEP_MS and self.source == "system":
+        # A clock that goes back while nobody better is heard is more likely lost than mended; one that had not been
+        # set, and still has not, knows less than we do.
+        if delta_ms < -STEP_MS and (self.source == "system" or not was_set):
             return 0
         self._offset_ms += delta_ms
         self.source = "system"

@@ -69,6 +69,7 @@ class Hardware:
 
     def __init__(self, now: Callable[[], Now], light: Lighting) -> None:
         self._apply: Callable[[ev.Event], None] = lambda _event: None
+        self._opened: Board | None = None
         self._now = now
         self._light = light
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +83,12 @@ class Hardware:
 
         The first signals come with the event loop's next step: `listen` before the next await.
         """
-        self._board = await Board.open(spec, self._receive)
+        self._opened = await Board.open(spec, self._receive)
+
+    @property
+    def _board(self) -> Board:
+        assert self._opened is not None, "open() comes first"
+        return self._opened
 
     def listen(self, apply: Callable[[ev.Event], None]) -> None:
         """From here on events go to `apply`."""
@@ -108,7 +114,8 @@ class Hardware:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._board.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

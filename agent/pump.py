@@ -97,8 +97,9 @@ class Pump:
         for output in outputs:
             if not _journalled(output):
                 self._take(output)
+        self._look_at_storage()
         self._pass_on()
-        self._plan()
+        self.settle()
 
     # --- the core as the uplink and the hardware see it ---------------------------------------------------------------
 
@@ -133,11 +134,10 @@ class Pump:
         if self._model.revision != self._revision:
             self._revision = self._model.revision
             self._on_settings(None)
-        elif not outputs:
-            return
         for output in outputs:
             self._take(output)
-        self._pass_on()
+        if outputs:
+            self._pass_on()
         self._plan()
 
     # --- outputs ------------------------------------------------------------------------------------------------------
@@ -160,7 +160,6 @@ class Pump:
 
     def _pass_on(self) -> None:
         """Everything up to the next thing that must wait for a write under way."""
-        held: deque[Output] = deque()
         while self._outputs and not self._committing:
             output = self._outputs[0]
             if not self._carried(output):
@@ -172,12 +171,10 @@ class Pump:
                 self._dispatch(output)
         if self._committing:
             # What needs no write before it, such as reading the meter, goes on meanwhile.
-            for output in self._outputs:
-                if _independent(output):
-                    self._dispatch(output)
-                else:
-                    held.append(output)
-            self._outputs = held
+            ready = [output for output in self._outputs if _independent(output)]
+            self._outputs = deque(output for output in self._outputs if not _independent(output))
+            for output in ready:
+                self._dispatch(output)
 
     def _write(self) -> None:
         records: list[Output] = []
@@ -198,18 +195,26 @@ class Pump:
 
     def _written(self, _done: asyncio.Future[None]) -> None:
         self._committing = False
-        if self._journal.degraded and self._store_timer is None:
-            loop = asyncio.get_running_loop()
-            self._store_timer = loop.call_later(_RETRY_STORE_S, self._retry_store)
-        self._station.storage_changed(self._journal.degraded, self._clock.now())
+        self._look_at_storage()
         self._uplink.wake()
         self._pass_on()
         self.settle()
 
+    def _look_at_storage(self) -> None:
+        if self._journal.degraded and self._store_timer is None:
+            loop = asyncio.get_running_loop()
+            self._store_timer = loop.call_later(_RETRY_STORE_S, self._retry_store)
+        self._station.storage_changed(self._journal.degraded, self._clock.now())
+
     def _retry_store(self) -> None:
         self._store_timer = None
         if self._journal.degraded:
-            self._journal.retry().add_done_callback(self._written)
+            self._journal.retry().add_done_callback(self._retried)
+
+    def _retried(self, _done: asyncio.Future[None]) -> None:
+        # A write that is under way meanwhile is none of this.
+        self._look_at_storage()
+        self.settle()
 
     def _dispatch(self, output: Output) -> None:
         match output:
@@ -281,4 +286,4 @@ def _journalled(output: Output) -> bool:
 
 
 def _independent(output: Output) -> bool:
-    return isinstance(output, ef.ReadMeter | ef.SelfCheck | ef.LockConnector | ef.Show | ef.SignalRejection)
+    return isinstance(output, ef.ReadMeter | ef.Show | ef.SignalRejection)

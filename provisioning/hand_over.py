@@ -18,6 +18,7 @@ from provisioning.catalogue import Catalogue
 from provisioning.errors import AgentUnreachableError, DocumentError, ProvisioningError
 from provisioning.settings import Settings
 from provisioning.site_profile import read_document
+from provisioning.socket_path import reachable
 
 LARGEST_LINE_BYTES = 2 * 1024 * 1024
 """A profile with its certificates, JSON-escaped, is smaller."""
@@ -46,7 +47,8 @@ def hand_over(state_dir: Path, document: Mapping[str, Any], timeout_s: float = 1
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            connection.connect(str(path))
+            with reachable(path) as address:
+                connection.connect(address)
             connection.sendall(json.dumps({"op": "apply", "profile": document}).encode() + b"\n")
         except OSError as error:
             raise AgentUnreachableError(f"{path}: {error.strerror or error}") from error

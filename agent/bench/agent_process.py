@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,12 +93,19 @@ class AgentProcess:
         """What it has written to its standard output and error so far, over all its starts."""
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
 
-    async def start(self) -> None:
-        """Start the process; it needs a moment until it dials and until the mock answers."""
+    async def start(self, launcher: Sequence[str] = ("-m", "agent.cli")) -> None:
+        """Start the process; it needs a moment until it dials and until the mock answers.
+
+        launcher: what Python is to run, with evse-agent's own arguments behind it.
+        """
         assert not self.running, "it is running already"
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_command("run", "--log-level", self._log_level),
+                sys.executable,
+                *launcher,
+                "run",
+                "--log-level",
+                self._log_level,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -46,23 +46,29 @@ class MockClient:
 
     async def evse(self, evse_id: int = 1) -> State:
         """What one EVSE looks like now."""
-        return _evse(await self.state(), evse_id)
+        return _part(await self.state(), evse_id)
 
-    async def wait_until(self, wanted: Callable[[State], object], *, evse: int = 1, timeout_s: float = 5.0) -> State:
-        """Until what `evse` looks like is `wanted`; that state. Raises AssertionError with the last one."""
+    async def wait_until(
+        self, wanted: Callable[[State], object], *, evse: int | None = 1, timeout_s: float = 5.0
+    ) -> State:
+        """Until what `evse` looks like is `wanted`; that state. evse None: all of the hardware.
+
+        Raises AssertionError with the last state.
+        """
         latest: State = {}
         try:
             async with asyncio.timeout(timeout_s):
                 reader, writer = await self._connect()
                 try:
-                    latest = _evse(await _ask(reader, writer, {"op": "watch"}), evse)
+                    latest = _part(await _ask(reader, writer, {"op": "watch"}), evse)
                     while not wanted(latest):
-                        latest = _evse(_answer(await reader.readline()), evse)
+                        latest = _part(_answer(await reader.readline()), evse)
                     return latest
                 finally:
                     await _close(writer)
         except TimeoutError:
-            raise AssertionError(f"EVSE {evse} is still like this after {timeout_s:g} s: {latest}") from None
+            what = "the hardware" if evse is None else f"EVSE {evse}"
+            raise AssertionError(f"{what} is still like this after {timeout_s:g} s: {latest}") from None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         deadline_s = asyncio.get_running_loop().time() + _ANSWER_TIMEOUT_S
@@ -97,7 +103,9 @@ def _answer(line: bytes) -> State:
     return answer
 
 
-def _evse(state: State, evse_id: int) -> State:
+def _part(state: State, evse_id: int | None) -> State:
+    if evse_id is None:
+        return state
     for evse in state["evses"]:
         if evse["id"] == evse_id:
             found: State = evse

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from agent.charging.device_model import DeviceModel
 from agent.charging.events import Event, LinkDown, LinkUp
 from agent.charging.reports import (
-    AuthorizeRequest,
-    BootRequest,
-    ConnectorReport,
-    HeartbeatRequest,
-    MeterValuesReport,
     Report,
     TransactionEvent,
     not_before,
     shifted,
 )
 from agent.charging.types import Now, RegistrationStatus
-from agent.charging.value import Value
 from agent.charging.variables import MESSAGE_ATTEMPT_INTERVAL, MESSAGE_ATTEMPTS, MESSAGE_TIMEOUT
 from agent.csms.diagnosis import NotConnected
+from agent.csms.present import PresentReports
 from agent.ocpp.adapter import Adapter, Answer, Call, Payload
-from agent.ocpp.errors import CallError, InternalError, InvalidPayload, NoSuchCall, PropertyConstraintViolation
+from agent.ocpp.errors import (
+    CallError,
+    FormatViolation,
+    InternalError,
+    InvalidPayload,
+    NoSuchCall,
+    PropertyConstraintViolation,
+)
 from agent.ocpp.rpc import (
     CallFailed,
     CallReceived,
@@ -46,9 +47,6 @@ from agent.store.journal import Journal
 from agent.store.queue import QueuedReport
 
 logger = logging.getLogger(__name__)
-
-# Reports about the present that wait; a station that produces more while its CSMS is slow keeps the newest.
-_IMMEDIATE_BOUND = 1000
 
 
 class Wire(Protocol):
@@ -69,13 +67,6 @@ class Core(Protocol):
     def registration(self) -> RegistrationStatus | None: ...
 
 
-class _Immediate(Value):
-    """`after_seq`: the durable report that came before it in time; 0: it need not wait for any."""
-
-    report: Report
-    after_seq: int
-
-
 class Uplink:
     """One conversation. `opened` and `closed` follow the connection; `run` sends."""
 
@@ -87,7 +78,7 @@ class Uplink:
         self._journal = journal
         self._model = model
         self._new_id = new_id
-        self._immediate: deque[_Immediate] = deque()
+        self._present = PresentReports(self._not_told)
         self._wire: Wire | None = None
         self._session = RpcSession(adapter.version, adapter.supported)
         self._answered: asyncio.Future[CallSucceeded | CallFailed] | None = None
@@ -106,7 +97,6 @@ class Uplink:
         self._wire = wire
         self._session = RpcSession(self._adapter.version, self._adapter.supported)
         self._backlog_seq = self._journal.last_seq
-        self._retry_at_s = None
         self._core.apply(LinkUp())
         self._wake.set()
 
@@ -115,21 +105,24 @@ class Uplink:
         if self._wire is None:
             return
         self._wire = None
-        if too_big and self._sending_values > 2:
+        failed = self._session.close()
+        if too_big and failed is not None:
+            failed = self._too_big(failed)
+        if failed is not None:
+            self._settle(failed)
+        self._core.apply(LinkDown())
+        self._present.clear()
+        self._wake.set()
+
+    def _too_big(self, failed: CallFailed) -> CallFailed:
+        """What the peer closed for: to be sent with fewer meter values, or else refused like by an answer."""
+        if self._sending_values > 2:
             self._values_limit = max(2, self._sending_values // 2)
             logger.warning(
                 "the CSMS cannot take messages this long: meter values in one are now %d", self._values_limit
             )
-        failed = self._session.close()
-        # What is about the present is told anew on the next connection.
-        stale, self._immediate = self._immediate, deque()
-        if failed is not None:
-            self._settle(failed)
-        self._core.apply(LinkDown())
-        for item in stale:
-            for event in self._adapter.failed(item.report):
-                self._core.apply(event)
-        self._wake.set()
+            return failed
+        return failed._replace(reason=FailureReason.REFUSED, error=FormatViolation("the CSMS closed: message too big"))
 
     # --- frames of the CSMS -------------------------------------------------------------------------------------------
 
@@ -146,6 +139,7 @@ class Uplink:
     def _handle(self, call: CallReceived) -> None:
         if self._core.registration is RegistrationStatus.REJECTED:
             logger.info("%s ignored: the CSMS has not accepted this station (1.6 §4.2)", call.action)
+            self._session.answer_error(call.message_id, InternalError())  # unsaid; it must not stay open
             return
         try:
             payload = self._adapter.handle(call.action, call.payload, call.message_id, self._core.now())
@@ -193,18 +187,13 @@ class Uplink:
             self._complete(report, answer)
             return
         if self._wire is None:
-            for event in self._adapter.failed(report):
-                self._core.apply(event)
+            self._not_told(report)
             return
-        after = self._journal.last_seq if isinstance(report, ConnectorReport) else 0
-        if isinstance(report, AuthorizeRequest):
-            # A driver waits: before the notices.
-            self._immediate.appendleft(_Immediate(report, 0))
-        else:
-            self._immediate.append(_Immediate(report, after))
-        if len(self._immediate) > _IMMEDIATE_BOUND:
-            self._immediate.popleft()
+        self._present.add(report, self._journal.last_seq)
         self._wake.set()
+
+    def _not_told(self, report: Report) -> None:
+        self._apply(self._adapter.failed(report))
 
     def _complete(self, report: Report, payload: Payload) -> None:
         ref = getattr(report, "ref", "")
@@ -239,9 +228,10 @@ class Uplink:
     async def _send_next(self) -> bool:
         """False: nothing is to be sent now."""
         head = await self._due_head()
-        item = self._next_immediate(head)
-        if item is not None:
-            await self._send_immediate(item.report)
+        accepted = self._core.registration is RegistrationStatus.ACCEPTED
+        report = self._present.next(head.seq if head else None, self._backlog_seq, accepted=accepted)
+        if report is not None:
+            await self._send_present(report)
             return True
         if head is None or self._wire is None:
             return False
@@ -258,20 +248,7 @@ class Uplink:
             return None
         return await self._journal.head()
 
-    def _next_immediate(self, head: QueuedReport | None) -> _Immediate | None:
-        """The first report about the present that may go now, before what is at the queue's head."""
-        accepted = self._core.registration is RegistrationStatus.ACCEPTED
-        while self._immediate:
-            item = self._immediate[0]
-            if not accepted and not _before_acceptance(item.report):
-                self._immediate.popleft()  # told anew once the CSMS has accepted the station
-                continue
-            if head is not None and self._backlog_seq < head.seq <= item.after_seq:
-                return None
-            return self._immediate.popleft()
-        return None
-
-    async def _send_immediate(self, report: Report) -> None:
+    async def _send_present(self, report: Report) -> None:
         call = self._adapter.encode(report)
         if call is None:
             self._apply(self._adapter.unsaid(report))
@@ -279,12 +256,17 @@ class Uplink:
         answer = await self._ask(report, call, self._new_id())
         if isinstance(answer, CallFailed):
             logger.warning("%s: %s", call.action, _why(answer))
-            self._apply(self._adapter.failed(report))
+            self._not_told(report)
         else:
             self._apply(answer.events)
 
     async def _send_durable(self, row: QueuedReport) -> None:
-        report, call = await self._encode(row)
+        try:
+            report, call = await self._encode(row)
+        except Exception:  # one report that cannot be said must not keep the others from being said
+            logger.exception("%s of the transaction %s cannot be encoded", row.kind, row.transaction_id)
+            await self._journal.park(row, "cannot be encoded", self._core.now().utc_ms)
+            return
         if call is None:
             await self._journal.delivered(row)
             return
@@ -292,7 +274,6 @@ class Uplink:
         if isinstance(answer, CallFailed):
             self._durable_failed(row, answer)
             return
-        self._sending_values = 0
         sent_ms = report.at_ms if isinstance(report, TransactionEvent) else 0
         durable = self._journal.delivered(row, csms_id=answer.csms_id, sent_ms=sent_ms)
         if answer.csms_id is not None:
@@ -308,6 +289,7 @@ class Uplink:
 
     async def _encode(self, row: QueuedReport) -> tuple[Report, Call | None]:
         journal = self._journal
+        self._sending_values = 0
         report = shifted(row.report, journal.correction_ms(row.boot, row.seq))
         transaction_id = report.transaction_id
         if transaction_id is None:
@@ -344,18 +326,23 @@ class Uplink:
             logger.warning("answer to %s: %s", outcome.action, outcome.complaint)
         try:
             answer = self._adapter.answered(report, outcome.payload)
-        except ValueError as error:
-            reason = PropertyConstraintViolation(str(error))
+        except CallError as error:
+            return CallFailed(message_id, call.action, FailureReason.UNUSABLE_ANSWER, error)
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
+            reason = PropertyConstraintViolation(repr(error))
             return CallFailed(message_id, call.action, FailureReason.UNUSABLE_ANSWER, reason)
         if answer.csms_ms is not None:
             self._core.clock_seen(answer.csms_ms)
         return answer
 
     async def _call(self, call: Call, message_id: str) -> CallSucceeded | CallFailed:
+        if self._wire is None:  # lost while the call was being made up
+            return CallFailed(message_id, call.action, FailureReason.CONNECTION_CLOSED)
         now = self._core.now()
         timeout_s = float(self._model.integer(MESSAGE_TIMEOUT))
+        session = self._session
         try:
-            frame = self._session.call(call.action, call.payload, message_id, now.mono_s, timeout_s)
+            frame = session.call(call.action, call.payload, message_id, now.mono_s, timeout_s)
         except InvalidPayload as error:
             # Ours to mend; the report takes the way of one that the CSMS refuses.
             logger.exception("%s cannot be sent", call.action)
@@ -369,8 +356,10 @@ class Uplink:
             async with asyncio.timeout(timeout_s):
                 return await answered
         except TimeoutError:
-            expired = self._session.tick(now.mono_s + timeout_s)
-            assert expired is not None
+            if answered.done():  # in the same moment
+                return answered.result()
+            expired = session.tick(now.mono_s + timeout_s)
+            assert expired is not None, "neither answered nor failed, so it is pending"
             return expired
         finally:
             self._answered = None
@@ -378,16 +367,3 @@ class Uplink:
 
 def _why(failure: CallFailed) -> str:
     return f"{failure.reason}: {failure.error}" if failure.error else str(failure.reason)
-
-
-def _before_acceptance(report: Report) -> bool:
-    """What may be said to a CSMS that has not accepted the station: what it asked for (1.6 §4.2)."""
-    match report:
-        case BootRequest():
-            return True
-        case HeartbeatRequest() | MeterValuesReport():
-            return report.triggered
-        case ConnectorReport():
-            return report.forced
-        case _:
-            return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError
+from provisioning.socket_path import reachable
 
 _ANSWER_BYTES = 4 * 1024 * 1024
 
@@ -21,7 +22,8 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = 5.0) -> dict[str
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            connection.connect(str(path))
+            with reachable(path) as address:
+                connection.connect(address)
             connection.sendall(json.dumps(request).encode() + b"\n")
             data = b""
             while not data.endswith(b"\n"):

@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from provisioning.socket_path import reachable
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +35,17 @@ class LocalServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Raises OSError where there can be no socket (a path of more than 107 bytes, rights)."""
+        """Raises OSError where there can be no socket (rights, a full disk)."""
         self._path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LINE_BYTES)
-        self._path.chmod(0o600)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with reachable(self._path) as address:
+                listener.bind(address)
+            self._path.chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=_LINE_BYTES)
+        except BaseException:
+            listener.close()
+            raise
 
     async def close(self) -> None:
         if self._server is None:

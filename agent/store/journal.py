@@ -7,11 +7,9 @@ nothing, writes wait in memory (`degraded`) and are made up for; charging and re
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 from agent.charging.effects import (
     ForgetCacheEntries,
@@ -25,10 +23,10 @@ from agent.charging.effects import (
 from agent.charging.meter_values import MeterValue
 from agent.charging.reports import DurableReport, TransactionEvent, TransactionEventType
 from agent.charging.value import Value
-from agent.errors import StoreError
 from agent.store import codec
 from agent.store.database import Database
 from agent.store.queue import THINNABLE, QueuedReport, ReportQueue
+from agent.store.transaction_data import TransactionData
 from agent.store.writer import Statement, Statements, Writer
 
 logger = logging.getLogger(__name__)
@@ -73,8 +71,7 @@ class Journal:
         self._writer = Writer(database)
         self._queue = ReportQueue(database, self._writer, new_id, self._unreadable)
         self._next_seq = 1
-        self._data_ids: dict[str, list[int]] = {}
-        self._new_data_id = itertools.count(1)
+        self._data = TransactionData(database, self._writer, self.correction_ms)
         self._parked_values = 0
         self.parked = 0
         self.boot = 1
@@ -108,11 +105,7 @@ class Journal:
             ClockStep(*row) for row in connection.execute("SELECT boot, seq, delta_ms FROM clock_steps")
         ]
         self._load_transactions(connection)
-        for transaction_id, data_id in connection.execute(
-            "SELECT transaction_id, id FROM transaction_data ORDER BY id"
-        ):
-            self._data_ids.setdefault(transaction_id, []).append(data_id)
-        self._new_data_id = itertools.count(max((ids[-1] for ids in self._data_ids.values()), default=0) + 1)
+        self._data.load(connection)
         entries = []
         for (body,) in connection.execute("SELECT body FROM authorization_cache"):
             try:
@@ -188,6 +181,7 @@ class Journal:
 
         boot: whose clock made the stamps, where it was not this one's.
         """
+        bounds = self._bounds()
         statements: Statements = {}
         queued: list[QueuedReport] = []
         durable = False
@@ -196,7 +190,9 @@ class Journal:
             if isinstance(record, SaveTransaction):
                 self._save_transaction(statements, record.record)
             elif isinstance(record, SaveTransactionData):
-                self._keep_data(statements, record)
+                limit = bounds.values_per_transaction
+                place = self.boot, self.last_seq
+                self._data.keep(statements, record.transaction_id, record.value, place=place, limit=limit)
             elif isinstance(record, ForgetTransaction):
                 statements["transaction", record.transaction_id] = (
                     "UPDATE transactions SET record = NULL WHERE transaction_id = ?",
@@ -204,6 +200,7 @@ class Journal:
                 )
             elif isinstance(record, SaveCacheEntry):
                 key = record.id_token.value.casefold()
+                statements.pop(("cache", key), None)  # its place is after what has been forgotten meanwhile
                 statements["cache", key] = (
                     "INSERT OR REPLACE INTO authorization_cache VALUES (?, ?)",
                     (key, codec.dump(record)),
@@ -220,7 +217,6 @@ class Journal:
         done = self._writer.submit(
             statements, durable=durable, then=lambda stored: self._queue.offer(queued, stored=stored)
         )
-        bounds = self._bounds()
         if queued and (self.rows > bounds.rows or self.bytes > bounds.bytes):
             self._queue.thin()
         return done
@@ -237,25 +233,6 @@ class Journal:
             (record.transaction_id, codec.dump(record), self.boot, self.last_seq),
         )
 
-    def _keep_data(self, statements: Statements, record: SaveTransactionData) -> None:
-        transaction_id = record.transaction_id
-        ids = self._data_ids.setdefault(transaction_id, [])
-        if len(ids) >= self._bounds().values_per_transaction:
-            # Every second one goes, never the first, and not the one that is just coming (1.6 errata 3.91).
-            for data_id in ids[1::2]:
-                if statements.pop(("data", data_id), None) is None and not self._writer.withdraw(("data", data_id)):
-                    statements["drop data", data_id] = (
-                        "DELETE FROM transaction_data WHERE transaction_id = ? AND id = ?",
-                        (transaction_id, data_id),
-                    )
-            del ids[1::2]
-        data_id = next(self._new_data_id)
-        ids.append(data_id)
-        statements["data", data_id] = (
-            "INSERT INTO transaction_data (transaction_id, id, boot, seq, body) VALUES (?, ?, ?, ?, ?)",
-            (transaction_id, data_id, self.boot, self.last_seq, codec.dump_meter_value(record.value)),
-        )
-
     def retry(self) -> asyncio.Future[None]:
         """Try again to write what waits in memory."""
         return self._writer.submit({}, durable=True)
@@ -268,31 +245,7 @@ class Journal:
 
     async def data(self, transaction_id: str) -> tuple[MeterValue, ...]:
         """What was collected for the transaction's end report, oldest first, with the clock's steps made up for."""
-        ids = self._data_ids.get(transaction_id, ())
-        unwritten = ((data_id, self._writer.unwritten(("data", data_id))) for data_id in ids)
-        rows = {data_id: statement[1][2:] for data_id, statement in unwritten if statement is not None}
-
-        def load(connection: sqlite3.Connection) -> list[tuple[int, int, int, str]]:
-            return connection.execute(
-                "SELECT id, boot, seq, body FROM transaction_data WHERE transaction_id = ?", (transaction_id,)
-            ).fetchall()
-
-        try:
-            stored = await self._database.run(load, durable=False)
-        except StoreError as error:
-            logger.error("meter values of %s cannot be read: %s", transaction_id, error)  # noqa: TRY400 - no bug of ours
-            stored = []
-        rows.update((data_id, (boot, seq, body)) for data_id, boot, seq, body in stored if data_id in ids)
-        return tuple(self._meter_values(rows[data_id] for data_id in sorted(rows)))
-
-    def _meter_values(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[MeterValue]:
-        for boot, seq, body in rows:
-            try:
-                value = codec.load_meter_value(body)
-            except codec.UNREADABLE:
-                logger.warning("a meter value is damaged, and left out")
-            else:
-                yield value._replace(at_ms=value.at_ms + self.correction_ms(boot, seq))
+        return await self._data.read(transaction_id)
 
     def delivered(self, row: QueuedReport, *, csms_id: str | None = None, sent_ms: int = 0) -> asyncio.Future[None]:
         """The CSMS has taken it. The future matters where the next report must not go out before this is durable."""
@@ -315,14 +268,14 @@ class Journal:
     def _drop_transaction(self, transaction_id: str) -> Statements:
         self.csms_ids.pop(transaction_id, None)
         self.sent_ms.pop(transaction_id, None)
-        for data_id in self._data_ids.pop(transaction_id, ()):
-            self._writer.withdraw(("data", data_id))
         for key in ("transaction", "csms id"):
             self._writer.withdraw((key, transaction_id))
-        return {
-            ("drop", table, transaction_id): (f"DELETE FROM {table} WHERE transaction_id = ?", (transaction_id,))  # noqa: S608 - our own names
-            for table in ("transactions", "transaction_data")
-        }
+        statements = self._data.drop(transaction_id)
+        statements["drop", transaction_id] = (
+            "DELETE FROM transactions WHERE transaction_id = ?",
+            (transaction_id,),
+        )
+        return statements
 
     def failed(self, row: QueuedReport) -> None:
         """One more attempt that the CSMS did not process."""
@@ -335,7 +288,7 @@ class Journal:
     def park(self, row: QueuedReport, error: str, utc_ms: int) -> asyncio.Future[None]:
         """The CSMS will not take it: out of the way of the others, but kept."""
         parameters = (row.seq, row.message_id, row.transaction_id, row.kind, row.boot, row.attempts)
-        statements = self._count_parked(row.kind)
+        statements = self._count_parked(row.kind, row.seq)
         statements["park", row.seq] = (
             "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*parameters, codec.dump(row.report), error, utc_ms),
@@ -345,7 +298,7 @@ class Journal:
 
     def _unreadable(self, seq: int, size: int, why: str) -> None:
         logger.error("report %d is damaged and set aside: %s", seq, why)
-        statements = self._count_parked("")
+        statements = self._count_parked("", seq)
         statements["park", seq] = (
             "INSERT INTO parked SELECT seq, message_id, transaction_id, kind, boot, attempts, body, ?, 0"
             " FROM queue WHERE seq = ?",
@@ -354,11 +307,11 @@ class Journal:
         statements.update(self._queue.remove(seq, size))
         self._writer.submit(statements, durable=True)
 
-    def _count_parked(self, kind: str) -> Statements:
+    def _count_parked(self, kind: str, seq: int) -> Statements:
         if kind == THINNABLE:
             if self._parked_values >= _KEPT_PARKED_VALUES:
                 oldest = "DELETE FROM parked WHERE seq = (SELECT min(seq) FROM parked WHERE kind = ?)"
-                return {("unpark", self.parked): (oldest, (THINNABLE,))}
+                return {("unpark", seq): (oldest, (THINNABLE,))}
             self._parked_values += 1
         self.parked += 1
         return {}
@@ -414,10 +367,9 @@ def _fact(name: str, value: str) -> Statement:
 
 
 def _forget_cache(statements: Statements, record: ForgetCacheEntries) -> None:
-    if record.values is not None:
-        for key in record.values:
-            statements["cache", key] = ("DELETE FROM authorization_cache WHERE key = ?", (key,))
+    if record.values is None:
+        statements.pop("cache", None)
+        statements["cache"] = ("DELETE FROM authorization_cache", ())
         return
-    for entry in [key for key in statements if isinstance(key, tuple) and key[0] == "cache"]:
-        del statements[entry]
-    statements["cache"] = ("DELETE FROM authorization_cache", ())
+    for key in record.values:
+        statements["cache", key] = ("DELETE FROM authorization_cache WHERE key = ?", (key,))

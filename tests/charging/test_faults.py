@@ -143,6 +143,7 @@ class TestContactor:
         bench = Bench()
         bench.charge()
         bench.log.clear()
+        bench.hardware[1].contactor_closed = False
         bench.apply(ev.ContactorChanged(1, closed=False))
         bench.advance(4)
         assert not bench.of(ef.CloseContactor)

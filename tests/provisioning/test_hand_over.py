@@ -84,8 +84,6 @@ def test_without_an_agent_nothing_was_taken(tmp_path: Path) -> None:
         left_over.bind(str(tmp_path / "agent.sock"))
     with pytest.raises(AgentUnreachableError, match="refused"):
         hand_over(tmp_path, PROFILE)
-    with pytest.raises(AgentUnreachableError, match="too long"):
-        hand_over(tmp_path / ("x" * 200), PROFILE)
 
 
 @pytest.mark.parametrize(

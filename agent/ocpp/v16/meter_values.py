@@ -33,8 +33,10 @@ def meter_value(value: MeterValue) -> Payload:
 
 
 def _sampled_value(value: SampledValue) -> Payload:
+    # Whole Wh, as in meterStart and meterStop, which are integers: no value may exceed the stop that follows it.
+    number = int(value.value) if value.measurand.endswith(".Register") else value.value
     body: Payload = {
-        "value": _number(value.value),
+        "value": _number(number),
         "context": value.context.value,
         "measurand": value.measurand,
         "location": value.location,
