@@ -89,11 +89,11 @@ class Agent:
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
         provisioned = Provisioned.open(self._state_dir, self._config, self.model)
         try:
-            database = self._open_database()
+            journal = self._open_journal()
             try:
-                await self._run(provisioned, database)
+                await self._run(provisioned, journal)
             finally:
-                database.close()
+                journal.close()
         finally:
             provisioned.close()
         return self._exit
@@ -110,19 +110,28 @@ class Agent:
 
     # --- composition --------------------------------------------------------------------------------------------------
 
-    def _open_database(self) -> Database:
+    def _open_journal(self) -> Journal:
+        """Charging never depends on what the file holds: damaged it is set aside, impossible it is done without."""
+        path = self._state_dir / "station.db"
         try:
-            opened = Database.open(self._state_dir / "station.db")
+            opened = Database.open(path)
+            try:
+                journal = Journal(opened.database, _new_id, self._bounds)
+            except (StoreError, ValueError, LookupError, TypeError) as error:
+                # A sound file with contents that are not ours.
+                logger.error("the store cannot be understood: %s", error)  # noqa: TRY400 - no bug of ours
+                opened.database.close()
+                opened = Database.replace(path)
+                journal = Journal(opened.database, _new_id, self._bounds)
         except StoreError as error:
             logger.error("no durable store, continuing in memory: %s", error)  # noqa: TRY400 - no bug of ours
-            return Database.in_memory()
+            return Journal(Database.in_memory(), _new_id, self._bounds)
         if opened.set_aside is not None:
             logger.error("the store was damaged; it is kept as %s and a new one begun", opened.set_aside)
-        return opened.database
+        return journal
 
-    async def _run(self, provisioned: Provisioned, database: Database) -> None:
+    async def _run(self, provisioned: Provisioned, journal: Journal) -> None:
         model = self.model
-        journal = Journal(database, _new_id, self._bounds)
         clock = Clock(journal.last_known_ms)
         journal.begin_boot(clock.utc_ms())
         journal.meet_csms(provisioned.csms_name)

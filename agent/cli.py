@@ -154,13 +154,18 @@ def _restart(config: AgentConfig) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from agent.local.certificates import installed  # noqa: PLC0415
     from agent.local.client import NotRunningError, ask  # noqa: PLC0415
+    from provisioning.errors import ProvisioningError  # noqa: PLC0415
 
-    path = _state_dir(arguments) / "agent.sock"
+    state_dir = _state_dir(arguments)
     try:
-        answer = ask(path, {"op": "status"})
+        answer = ask(state_dir / "agent.sock", {"op": "status"})
+        answer["certificates"] = installed(state_dir)
     except NotRunningError as error:
         return _fail(f"no agent answers here ({error}); is it running, with this --state-dir?")
+    except ProvisioningError as error:
+        return _fail(error)
     _print(json.dumps(answer, indent=2) if arguments.json else _readable(answer))
     return DONE
 

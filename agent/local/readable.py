@@ -10,15 +10,13 @@ def readable(answer: dict[str, Any]) -> str:
     link, queue = answer["link"], answer["queue"]
     lines = [f"{answer['identity']}  {answer['time']} (clock: {answer['clock']})"]
     lines.append(f"link          {_link(link)}")
-    lines.append(f"registration  {answer['registration']}")
-    for connector in answer["connectors"]:
-        name = f"EVSE {connector['evse']}.{connector['connector']}" if connector["evse"] else "station"
-        state = connector["charging_state"] or connector["session"]
-        text = connector["status"] if connector["evse"] == 0 else f"{connector['status']} ({state})"
-        if connector["fault"]:
-            fault = connector["fault"]
-            text += f"  FAULT {fault['code']} {fault['vendor_code']} {fault['info']}".rstrip()
-        lines.append(f"{name:13} {text}  {connector['info']}".rstrip())
+    lines.append(f"registration  {answer['registration'] or 'not registered yet'}")
+    lines.append(f"station       {_condition(answer['station'])}")
+    for evse in answer["evses"]:
+        for connector in evse["connectors"]:
+            name = f"EVSE {evse['id']}" if len(evse["connectors"]) == 1 else f"EVSE {evse['id']}.{connector['id']}"
+            state = connector["charging_state"] or connector["session"]
+            lines.append(f"{name:13} {_condition(connector, state)}")
     for transaction in answer["transactions"]:
         number = f"CSMS id {transaction['csms_id']}" if transaction["csms_id"] else "not yet known to the CSMS"
         lines.append(
@@ -31,9 +29,19 @@ def readable(answer: dict[str, Any]) -> str:
     if not queue["durable"]:
         text += ", NOT DURABLE: the disk takes nothing"
     lines.append(f"queue         {text}")
+    for certificate in answer.get("certificates", ()):
+        lines.append(f"certificate   {certificate['use']}: {certificate['subject']}, expires {certificate['expires']}")
     if link["phase"] != "open" and link["last_diagnosis"]:
         lines += ["", *advice(link["last_diagnosis"])]
     return "\n".join(lines)
+
+
+def _condition(connector: dict[str, Any], state: str = "") -> str:
+    text = f"{connector['status']} ({state})" if state and state != connector["status"] else str(connector["status"])
+    if connector["fault"]:
+        fault = connector["fault"]
+        text += f"  FAULT {fault['code']} {fault['vendor_code']} {fault['info']}".rstrip()
+    return f"{text}  {connector['info']}".rstrip()
 
 
 def _link(link: dict[str, Any]) -> str:

@@ -17,14 +17,19 @@ from provisioning.settings import Csms
 def status(station: Station, journal: Journal, link: LinkStatus, csms: Csms, clock: Clock) -> dict[str, Any]:
     """For people and programs; no secrets in it."""
     registration = station.registration.status
+    views = station.views()
     return {
         "ok": True,
         "time": format_utc_ms(clock.utc_ms()),
         "clock": clock.source,
         "identity": csms.identity,
         "link": _link(link, csms),
-        "registration": registration.value if registration else "None",
-        "connectors": [_connector(view) for view in station.views()],
+        "registration": registration.value if registration else None,
+        "station": _connector(views[0]),
+        "evses": [
+            {"id": evse_id, "connectors": [_connector(view) for view in views if view.evse_id == evse_id]}
+            for evse_id in station.evses
+        ],
         "transactions": [
             {
                 "id": transaction.transaction_id,
@@ -87,8 +92,7 @@ def diagnosis(what: Diagnosis) -> dict[str, Any]:
 
 def _connector(view: ConnectorView) -> dict[str, Any]:
     return {
-        "evse": view.evse_id,
-        "connector": view.connector_id,
+        "id": view.connector_id,
         "status": view.status.value,
         "session": view.session.value,
         "charging_state": view.charging_state.value if view.charging_state else None,

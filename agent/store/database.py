@@ -25,10 +25,9 @@ _TABLES = frozenset(
     {"queue", "parked", "transactions", "transaction_data", "authorization_cache", "clock_steps", "facts"}
 )
 _MEMORY = Path(":memory:")
-_LOG = "-wal"
 _KEPT_CORRUPT_FILES = 3
-# A write of flash is a sector at least, but a page of the log costs no more than it holds.
-_PAGE_BYTES = 4096
+# Every commit writes each page that it touches: small ones halve what a session wears of the flash.
+_PAGE_BYTES = 512
 # A small log keeps the checkpoint, and so the longest stall of the thread, short.
 _LOG_BYTES = 1_000_000
 
@@ -76,6 +75,15 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{path}: cannot be opened: {error}") from error
         return Opened(cls(connection, path), set_aside)
+
+    @classmethod
+    def replace(cls, path: Path) -> Opened:
+        """Set the file aside whatever is in it, and begin a new one. Raises StoreError."""
+        try:
+            set_aside = _set_aside(path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be set aside: {error}") from error
+        return cls.open(path)._replace(set_aside=set_aside)
 
     @classmethod
     def in_memory(cls) -> Database:
@@ -220,19 +228,17 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _set_aside(path: Path) -> Path:
-    """Move a corrupt file and its log out of the way, keeping the last few for support."""
+    """Move a corrupt file out of the way, keeping the last few for support."""
     numbers = sorted(
         int(number)
         for kept in path.parent.glob(f"{path.name}.corrupt-*")
         if (number := kept.name.rpartition("-")[2]).isdecimal()
     )
     for old in numbers[: max(0, len(numbers) - _KEPT_CORRUPT_FILES + 1)]:
-        for part in ("", _LOG):
-            path.with_name(f"{path.name}.corrupt-{old}{part}").unlink(missing_ok=True)
+        path.with_name(f"{path.name}.corrupt-{old}").unlink()
     target = path.with_name(f"{path.name}.corrupt-{max(numbers, default=0) + 1}")
-    log = path.with_name(path.name + _LOG)
-    if log.exists():  # the newest is in there
-        log.rename(target.with_name(target.name + _LOG))
     path.rename(target)
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    # Closing it has put the log into the file, where that could still be done.
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
     return target

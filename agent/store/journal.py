@@ -351,6 +351,10 @@ class Journal:
         _forget_cache(statements, ForgetCacheEntries())
         self._writer.submit(statements, durable=True)
 
+    def close(self) -> None:
+        """Finish what was submitted and close the file. Blocks for as long as that takes."""
+        self._database.close()
+
     async def flush(self) -> None:
         """Everything submitted so far has been tried."""
         await self.retry()

@@ -7,7 +7,8 @@ import pytest
 from agent.charging import effects as ef
 from agent.charging import variables as v
 from agent.charging.characteristics import VariableId
-from agent.charging.types import ChargingState, IdTokenInfo, Session, StopReason
+from agent.charging.reports import UnlockAnswer
+from agent.charging.types import ChargingState, IdTokenInfo, Session, StopReason, UnlockStatus
 
 from .harness import ACCEPTED, BLOCKED, INVALID, START_MS, Bench, accepted, socket
 
@@ -249,6 +250,25 @@ class TestDeauthorized:
         assert not bench.held()
         bench.unplug()
         bench.charge(card="BEN")
+
+    def test_an_operator_comes_before_the_owner(self) -> None:
+        bench = Bench()
+        bench.charge()
+        bench.hardware[1].late_s = 0.5
+        bench.start_answered(INVALID)
+        bench.unlock()
+        bench.advance(10)
+        assert not bench.held()
+        assert bench.of(UnlockAnswer) == [UnlockAnswer("call", UnlockStatus.UNLOCKED)]
+
+    def test_a_cable_that_is_gone_all_the_same_holds_up_nobody(self) -> None:
+        bench = Bench()
+        bench.charge()
+        bench.start_answered(INVALID)
+        bench.hardware[1].locked = False  # a latch that did not hold
+        bench.unplug()
+        bench.charge(card="BEN")
+        assert bench.charging()
 
     def test_without_stopping_only_the_energy_ends(self) -> None:
         bench = Bench(settings={v.STOP_TX_ON_INVALID_ID: False})

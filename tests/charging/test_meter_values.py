@@ -161,6 +161,15 @@ class TestAligned:
         stamps = [at_ms - MIDNIGHT_MS for at_ms, _ in values(bench, ReadingContext.SAMPLE_CLOCK)]
         assert [stamp_ms // 3_600_000 for stamp_ms in stamps] == [14, 21, 24, 31]
 
+    def test_a_corrected_clock_makes_up_for_none(self) -> None:
+        bench = Bench(settings={v.ALIGNED_INTERVAL: 900})
+        bench.advance(10)
+        bench.correct_clock(3600)
+        bench.advance(1)
+        assert not bench.sampled
+        bench.advance(900)
+        assert [at_ms for at_ms, _ in values(bench, ReadingContext.SAMPLE_CLOCK)] == [START_MS + 4_500_000]
+
     def test_after_a_long_sleep_the_last_moment_is_told_once(self) -> None:
         bench = Bench(settings={v.ALIGNED_INTERVAL: 900})
         bench.advance(10)
@@ -232,6 +241,15 @@ class TestTriggered:
             (ENERGY, ReadingContext.TRIGGER),
             ("Temperature", ReadingContext.TRIGGER),
         ]
+
+    def test_is_saved_with_its_stamp(self) -> None:
+        """After a power cut the end must not be stamped before it."""
+        bench = Bench()
+        bench.charge(seconds=35)
+        bench.station.trigger_meter_values(1, bench.now)
+        bench.settle()
+        (report,) = bench.of(MeterValuesReport)
+        assert bench.of(ef.SaveTransaction)[-1].record.last_ms >= report.values[0].at_ms
 
     def test_without_an_evse_means_all(self) -> None:
         bench = Bench(socket(1), socket(2))

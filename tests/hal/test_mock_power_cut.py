@@ -28,10 +28,17 @@ async def main(state_dir):
             await asyncio.sleep(0.01)
         await evse.close_contactor()
         print("charging", flush=True)
-        await asyncio.sleep(60)
+        while sys.stdin.readline():
+            print((await evse.read_meter()).energy_import_wh, flush=True)
 
 asyncio.run(main(Path(sys.argv[1])))
 """
+
+
+async def run(state_dir: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, state_dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def ask(path: Path) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def ask(path: Path) -> dict[str, Any]:
 
 
 async def test_a_killed_process_loses_at_most_a_second_of_energy(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, tmp_path, stdout=subprocess.PIPE)
+    process = await run(tmp_path)
     try:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"charging\n"
@@ -61,3 +68,20 @@ async def test_a_killed_process_loses_at_most_a_second_of_energy(tmp_path: Path)
         assert isinstance(state, list)
         shown = [state[0][name] for name in ("cable", "pilot", "contactor", "faults")]
         assert shown == ["none", "A", "open", []]
+
+
+async def test_a_reading_is_not_taken_back(tmp_path: Path) -> None:
+    process = await run(tmp_path)
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"charging\n"
+        await asyncio.sleep(0.2)  # some energy, and no write due
+        process.stdin.write(b"\n")
+        read_wh = float(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.communicate()
+    assert read_wh > 1000
+    async with MockStation(state_dir=tmp_path) as hw:
+        assert (await hw.board.evses[1].read_meter()).energy_import_wh >= round(read_wh, 3)

@@ -91,8 +91,7 @@ async def survive(cut: Cut, session: Session, reached: list[Cut]) -> None:
         if record.died:
             reached.append(cut)
         try:
-            if not bench.csms.serving:
-                await bench.csms.start()
+            await bench.csms_comes()
             await bench.agent.start()
             await bench.settled()
             register_wh = await bench.energy_wh()

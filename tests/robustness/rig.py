@@ -45,6 +45,7 @@ class Rig:
         self.csms = csms
         self.network = network
         self.agent = agent
+        self._serving = True
 
     @property
     def station(self) -> BenchStation:
@@ -59,6 +60,17 @@ class Rig:
     async def expect(self, action: str, **fields: object) -> None:
         """The next call of the station like this."""
         await self.station.wait_for(action, timeout_s=PATIENCE_S, **fields)
+
+    async def csms_goes(self) -> None:
+        """It serves nobody."""
+        self._serving = False
+        await self.csms.stop()
+
+    async def csms_comes(self) -> None:
+        """It serves again, if it did not."""
+        if not self._serving:
+            self._serving = True
+            await self.csms.start()
 
     async def energy_wh(self) -> float:
         """What the meter shows."""
@@ -102,12 +114,12 @@ class Rig:
         """A whole one while the CSMS cannot be reached, which hears of it afterwards."""
         await self.expect("StatusNotification", connectorId=1, status="Available")
         await self.settled()
-        await self.csms.stop()
+        await self.csms_goes()
         await self.agent.wait_for_status(lambda status: status["link"]["phase"] != "open", PATIENCE_S)
         await self.plug_and_swipe()
         await self.agent.wait_for_status(lambda status: status["queue"]["rows"] >= 2, PATIENCE_S)
         await self.swipe_and_leave()
-        await self.csms.start()
+        await self.csms_comes()
         await self.expect("StopTransaction")
         await self.settled()
 

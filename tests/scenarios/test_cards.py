@@ -122,10 +122,10 @@ class TestDeauthorizedByStartTransaction:
         await site.swipe()
         await site.wait_for("StartTransaction", idTag=CARD)
         await site.shows(1, "Charging")
-        await site.delivers(499)
+        await site.delivers(400)
         await site.wait_for("MeterValues")
         await site.settled()
         assert site.statuses(1)[-1] == "Charging"
-        await site.delivers(2)
+        await site.delivers(100)
         await site.shows(1, "SuspendedEVSE")
         await site.hardware(lambda evse: evse["contactor"] == "open" and evse["offered_current"] == 0)

@@ -38,7 +38,10 @@ class Overrides:
 
 
 class SimulatedEvse:
-    """on_change: something that the state shows has changed; the energy's growth alone does not count."""
+    """on_change: something that the state shows has changed; the energy's growth alone does not count.
+
+    on_reading: somebody has been given a reading, which no power cut may take back.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class SimulatedEvse:
         monotonic: Callable[[], float],
         emit: Callable[[Signal], None],
         on_change: Callable[[], None],
+        on_reading: Callable[[], None],
     ) -> None:
         self.evse_id = evse_id
         self.model = model
@@ -69,6 +73,7 @@ class SimulatedEvse:
         self._cable: CableSignal | None = None
         self._emit = emit
         self._on_change = on_change
+        self._on_reading = on_reading
 
     # --- what can be seen ----------------------------------------------------------------------------------------
 
@@ -114,7 +119,7 @@ class SimulatedEvse:
         current_a = self.drawn_current_a if shown.current_a is None else shown.current_a
         power_w = self.register.power_w if shown.power_w is None else shown.power_w
         idle = model.phases - self.phases
-        return MeterReading(
+        reading = MeterReading(
             energy_import_wh=self.register.energy_wh,
             power_import_w=power_w,
             power_phase_w=(power_w / self.phases,) * self.phases + (0.0,) * idle,
@@ -124,6 +129,8 @@ class SimulatedEvse:
             power_factor=1.0,
             soc_percent=shown.soc_percent,
         )
+        self._on_reading()
+        return reading
 
     # --- what people do to it ------------------------------------------------------------------------------------
 

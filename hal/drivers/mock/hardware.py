@@ -75,7 +75,7 @@ class MockHardware:
     def add_evse(self, evse_id: int, model: EvseModel) -> SimulatedEvse:
         """The simulated EVSE of this id, made when a first part asks for it."""
         if evse_id not in self.evses:
-            self.evses[evse_id] = SimulatedEvse(evse_id, model, self._monotonic, self._emit, self.changed)
+            self.evses[evse_id] = SimulatedEvse(evse_id, model, self._monotonic, self._emit, self.changed, self._save)
         return self.evses[evse_id]
 
     async def open(self) -> None:
