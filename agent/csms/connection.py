@@ -17,8 +17,9 @@ from enum import StrEnum
 
 from agent.charging.value import Value
 from agent.csms.backoff import Backoff, DialLimit
-from agent.csms.diagnosis import Diagnosis, DialFailed
+from agent.csms.diagnosis import Diagnosis, DiagnosisCode, DialFailed
 from agent.csms.dial import Established, Timeouts, dial, utc_now_ms
+from agent.csms.idle import IdleCutoff
 from agent.csms.inspection import Inspector
 from agent.csms.target import Target
 from agent.csms.tcp import SYSTEM_NETWORK, Network
@@ -30,6 +31,7 @@ HISTORY_LENGTH = 20
 
 _NORMAL = 1000
 _GOING_AWAY = 1001
+_ENDED_BY_OTHERS = frozenset({DiagnosisCode.CLOSED_BY_PEER, DiagnosisCode.CONNECTION_LOST})
 _CLOSE_WITHIN_S = 1.5
 
 
@@ -58,6 +60,8 @@ class LinkStatus(Value):
     bytes_received: int
     bytes_sent: int
     """Over all connections since the start."""
+    ping_interval_s: float
+    """In use: WebSocketPingInterval, or less where silences have been seen to end connections; 0: none."""
     server_chain_expires_utc_ms: int | None
     """Of the last TLS connection."""
     attempts: int
@@ -108,6 +112,7 @@ class Link:
         self._target_source = target_source
         self._events = events
         self._ping_interval_s = ping_interval_s
+        self._idle = IdleCutoff()
         self._network = network
         self._timeouts = timeouts
         self._mono_s = mono_s
@@ -169,7 +174,7 @@ class Link:
         """Changes WebSocketPingInterval, for the open connection too; 0 switches our pings off."""
         self._ping_interval_s = ping_interval_s
         if self._connection is not None:
-            self._connection.set_ping_interval(ping_interval_s)
+            self._connection.set_ping_interval(self._idle.ping_interval_s(ping_interval_s))
 
     @property
     def connection(self) -> Connection | None:
@@ -190,6 +195,7 @@ class Link:
             latency_s=connection.latency_s if connection else None,
             bytes_received=self._bytes_received + (connection.bytes_received if connection else 0),
             bytes_sent=self._bytes_sent + (connection.bytes_sent if connection else 0),
+            ping_interval_s=self._idle.ping_interval_s(self._ping_interval_s),
             server_chain_expires_utc_ms=self._chain_expires_utc_ms,
             attempts=self._attempts,
             attempts_last_minute=self._limit.in_last_minute(now_s),
@@ -272,7 +278,7 @@ class Link:
             established,
             self._events.on_text,
             self._events.on_binary,
-            ping_interval_s=self._ping_interval_s,
+            ping_interval_s=self._idle.ping_interval_s(self._ping_interval_s),
             mono_s=self._mono_s,
             utc_ms=self._utc_ms,
         )
@@ -298,6 +304,8 @@ class Link:
             self._bytes_sent += connection.bytes_sent
         stable_for_s = self._mono_s() - connection.opened_mono_s
         self.backoff.succeeded(stable_for_s)
+        if diagnosis.code in _ENDED_BY_OTHERS and self._idle.ended(connection.silent_s):
+            logger.warning("connections end after %.0f s of silence; pinging sooner from now on", self._idle.cutoff_s)
         logger.warning(
             "connection to the CSMS ended after %.0f s: %s: %s", stable_for_s, diagnosis.code, diagnosis.seen
         )

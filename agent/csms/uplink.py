@@ -356,7 +356,7 @@ class Uplink:
             async with asyncio.timeout(timeout_s):
                 return await answered
         except TimeoutError:
-            if answered.done():  # in the same moment
+            if not answered.cancelled():  # it came in the same moment
                 return answered.result()
             expired = session.tick(now.mono_s + timeout_s)
             assert expired is not None, "neither answered nor failed, so it is pending"

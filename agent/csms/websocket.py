@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_active_s",
         "_binary",
         "_closed",
         "_established",
@@ -87,6 +88,7 @@ class Connection(asyncio.Protocol):
         "last_heard_mono_s",
         "latency_s",
         "opened_mono_s",
+        "silent_s",
     )
 
     def __init__(
@@ -115,7 +117,9 @@ class Connection(asyncio.Protocol):
         self._ping_interval_s = ping_interval_s
         self._ping_count = 0
         self._ping_sent_s: float | None = None
-        self.opened_mono_s = self.last_heard_mono_s = mono_s()
+        self.opened_mono_s = self.last_heard_mono_s = self._active_s = mono_s()
+        self.silent_s = 0.0
+        """How long nothing had passed in either direction when the last data, or the end, came."""
         self.latency_s: float | None = None
         """Round trip of the last ping."""
         self.bytes_received = self.bytes_sent = 0
@@ -220,7 +224,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closed.done():
             return
-        self.last_heard_mono_s = self._mono_s()
+        self.last_heard_mono_s = now_s = self._mono_s()
+        self.silent_s, self._active_s = now_s - self._active_s, now_s
         self.bytes_received += len(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
@@ -236,6 +241,7 @@ class Connection(asyncio.Protocol):
             self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.silent_s = self._mono_s() - self._active_s
         if self._local_reason is not None:
             self._finish(DiagnosisCode.CLOSED_LOCALLY, self._local_reason)
         elif isinstance(exc, ssl.SSLError):
@@ -316,6 +322,7 @@ class Connection(asyncio.Protocol):
         for data in self._protocol.data_to_send():
             if data:  # an empty one asks for a half-close; `_finish` closes both directions
                 self.bytes_sent += len(data)
+                self._active_s = self._mono_s()
                 self._transport.write(data)
 
     # Pings: at any time one timer, for the next ping, for the pong or for the answer to our close frame.

@@ -69,6 +69,7 @@ def _link(link: LinkStatus, csms: Csms) -> dict[str, Any]:
         "attempts": link.attempts,
         "attempts_last_minute": link.attempts_last_minute,
         "next_attempt_in_s": _seconds(link.next_attempt_in_s),
+        "ping_interval_s": link.ping_interval_s,
         "server_certificate_expires": _stamp(link.server_chain_expires_utc_ms),
         "last_diagnosis": diagnosis(link.last_diagnosis) if link.last_diagnosis else None,
         "history": [
