@@ -151,6 +151,7 @@ class Agent:
             )
             run = _Run(self, station, journal, clock, hardware, provisioned)
             hardware.listen(run.pump.apply)
+            model.on_change(LIGHT_INTENSITY, lambda _variable: hardware.relight())
             await run.serve(self._state_dir / "agent.sock")
         finally:
             await hardware.close()

@@ -76,7 +76,7 @@ class Hardware:
         self._closing_wanted: set[int] = set()
         self._offer_wanted: dict[int, float] = {}
         self._offering: set[int] = set()
-        self._lines: dict[tuple[int, int], str] = {}
+        self._views: dict[tuple[int, int], ConnectorView] = {}
 
     async def open(self, spec: BoardSpec) -> None:
         """Raises BoardConfigError or the HalError of the part that does not open.
@@ -236,17 +236,30 @@ class Hardware:
 
     # --- lamps and display --------------------------------------------------------------------------------------------
 
+    def relight(self) -> None:
+        """What is said of the lamps has changed: show everything as it is said now."""
+        for evse_id in self._board.evses:
+            self._spawn(self._show_lamp(evse_id))
+
     async def _show(self, view: ConnectorView) -> None:
-        pattern = _pattern(view)
+        self._views[view.evse_id, view.connector_id] = view
+        if view.evse_id in self._board.evses:
+            await self._show_lamp(view.evse_id)
+        if self._board.display is not None:
+            lines = (_line(each) for _, each in sorted(self._views.items()))
+            try:
+                await self._board.display.show(tuple(filter(None, lines)))
+            except HalError as error:
+                logger.warning("cannot show the status: %s", error)
+
+    async def _show_lamp(self, evse_id: int) -> None:
+        views = [view for view in self._views.values() if view.evse_id == evse_id]
+        if not views:
+            return
         try:
-            if view.evse_id in self._board.evses:
-                await self._evse(view.evse_id).set_indicator(pattern, self._light.intensity_percent)
-            if self._board.display is not None:
-                self._lines[view.evse_id, view.connector_id] = _line(view, pattern)
-                shown = tuple(line for _, line in sorted(self._lines.items()) if line)
-                await self._board.display.show(shown)
+            await self._evse(evse_id).set_indicator(_pattern(_foremost(views)), self._light.intensity_percent)
         except HalError as error:
-            logger.warning("cannot show the status: %s", error)
+            logger.warning("EVSE %d: cannot show the status: %s", evse_id, error)
 
     async def _signal_rejection(self, evse_id: int | None) -> None:
         repeat = self._light.blink_repeat
@@ -257,6 +270,13 @@ class Hardware:
                 await self._evse(each).set_indicator(Pattern.REJECTED, self._light.intensity_percent, repeat)
             except HalError as error:
                 logger.warning("EVSE %d: cannot signal: %s", each, error)
+
+
+def _foremost(views: list[ConnectorView]) -> ConnectorView:
+    """What an EVSE's one lamp is about: the connector in use, or else one that could be."""
+    return max(
+        views, key=lambda view: (view.session is not Session.AVAILABLE, view.status is ConnectorStatus.AVAILABLE)
+    )
 
 
 def _pattern(view: ConnectorView) -> Pattern:
@@ -271,8 +291,9 @@ def _pattern(view: ConnectorView) -> Pattern:
     return _PATTERNS[view.session]
 
 
-def _line(view: ConnectorView, pattern: Pattern) -> str:
+def _line(view: ConnectorView) -> str:
     """What the driver reads. The station has a line only when there is something to say."""
+    pattern = _pattern(view)
     text = _DISPLAY[pattern]
     if view.fault is not None and pattern is Pattern.FAULTED and view.fault.info:
         text = f"{text}: {view.fault.info}"

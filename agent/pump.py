@@ -143,19 +143,20 @@ class Pump:
     # --- outputs ------------------------------------------------------------------------------------------------------
 
     def _take(self, output: Output) -> None:
-        if isinstance(output, ef.OpenContactor) or (isinstance(output, ef.OfferCurrent) and output.current_a == 0):
-            self._supersede(output.evse_id)
+        if isinstance(output, ef.OpenContactor):
+            self._supersede(ef.CloseContactor, output.evse_id)
+            self._order(output)
+        elif isinstance(output, ef.OfferCurrent) and output.current_a == 0:
+            self._supersede(ef.OfferCurrent, output.evse_id)
             self._order(output)
         elif isinstance(output, ef.SaveAvailability):
             self._on_settings(output)
         else:
             self._outputs.append(output)
 
-    def _supersede(self, evse_id: int) -> None:
+    def _supersede(self, order: type[ef.CloseContactor | ef.OfferCurrent], evse_id: int) -> None:
         self._outputs = deque(
-            output
-            for output in self._outputs
-            if not (isinstance(output, ef.CloseContactor | ef.OfferCurrent) and output.evse_id == evse_id)
+            output for output in self._outputs if not (isinstance(output, order) and output.evse_id == evse_id)
         )
 
     def _pass_on(self) -> None:

@@ -22,12 +22,13 @@ class Direction(Enum):
     TO_STATION = "to the station"
 
 
-class _Cut:
-    """A cut to come: behind the last of `messages_left`, or before it is complete."""
+class _Fault:
+    """To come: behind the last of `messages_left`, or before it is complete. `silent`: nobody is told."""
 
-    def __init__(self, messages_left: int, delivered: bool) -> None:
+    def __init__(self, messages_left: int, delivered: bool, silent: bool) -> None:
         self.messages_left = messages_left
         self.delivered = delivered
+        self.silent = silent
 
 
 class BenchNetwork:
@@ -47,7 +48,7 @@ class BenchNetwork:
         self._links: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, ...]] = {}
         self._plugged = asyncio.Event()
         self._plugged.set()
-        self._cuts: dict[Direction, _Cut] = {}
+        self._faults: dict[Direction, _Fault] = {}
         self._closing = False
 
     async def __aenter__(self) -> BenchNetwork:
@@ -85,8 +86,15 @@ class BenchNetwork:
             for writer in writers:
                 reset(writer.transport)
 
-    def cut_after(self, messages: int, direction: Direction, *, delivered: bool = True) -> None:
+    @property
+    def plugged(self) -> bool:
+        """Not unplugged."""
+        return self._plugged.is_set()
+
+    def cut_after(self, messages: int, direction: Direction, *, delivered: bool = True, silent: bool = False) -> None:
         """Cut once that many more messages have gone this way; with `delivered` False the last one is lost.
+
+        silent: unplug instead; then the last one is not lost, but late.
 
         Counts WebSocket text and binary messages from now on, over all connections. Raises ValueError for a CSMS that
         is reached by TLS, where they cannot be told apart.
@@ -95,7 +103,7 @@ class BenchNetwork:
             raise ValueError(f"messages: at least 1, not {messages}")
         if self._csms.scheme != "ws":
             raise ValueError("messages cannot be counted in an encrypted connection")
-        self._cuts[direction] = _Cut(messages, delivered)
+        self._faults[direction] = _Fault(messages, delivered, silent)
 
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -128,26 +136,33 @@ class BenchNetwork:
         counter = FrameCounter() if self._csms.scheme == "ws" else None
         while data := await reader.read(_CHUNK_BYTES):
             await self._plugged.wait()
-            passed, cut = (data, False) if counter is None else self._passing(data, counter, direction)
-            writer.write(passed)
-            self.bytes[direction] += len(passed)
-            await writer.drain()
-            if cut:
+            fault, passed = (None, data) if counter is None else self._passing(data, counter, direction)
+            await self._pass(passed, writer, direction)
+            if fault is not None and not fault.silent:
                 self.cut()
                 return
+            if fault is not None:
+                self.unplug()
+                await self._plugged.wait()
+                await self._pass(data[len(passed) :], writer, direction)
         await self._plugged.wait()
         writer.write_eof()
 
-    def _passing(self, data: bytes, counter: FrameCounter, direction: Direction) -> tuple[bytes, bool]:
-        """How much of the data passes, and whether the network is cut behind it."""
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, direction: Direction) -> None:
+        writer.write(data)
+        self.bytes[direction] += len(data)
+        await writer.drain()
+
+    def _passing(self, data: bytes, counter: FrameCounter, direction: Direction) -> tuple[_Fault | None, bytes]:
+        """What happens to the network behind how much of the data."""
         previous_end = 0
-        found: tuple[bytes, bool] | None = None
+        found: tuple[_Fault | None, bytes] = None, data
         for end in counter.feed(data):
-            cut = self._cuts.get(direction)
-            if found is None and cut is not None:
-                cut.messages_left -= 1
-                if not cut.messages_left:
-                    del self._cuts[direction]
-                    found = data[: end if cut.delivered else previous_end], True
+            fault = self._faults.get(direction)
+            if fault is not None:
+                fault.messages_left -= 1
+                if not fault.messages_left:
+                    del self._faults[direction]
+                    found = fault, data[: end if fault.delivered else previous_end]
             previous_end = end
-        return found or (data, False)
+        return found

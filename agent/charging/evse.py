@@ -50,7 +50,7 @@ class Evse:
         self.operative = True
         self.wanted_operative = True
         self.inoperative_connectors: set[int] = set()
-        self.limit_a = spec.max_current_a
+        self._limits_a: dict[str, float] = {}
         self.info = ""
         self.answer_pending = False  # somebody who may be meant for this EVSE waits for the CSMS's answer
         self._self_checked = False
@@ -80,6 +80,12 @@ class Evse:
             and self.blocking_fault is None
             and any(connector_id not in self.inoperative_connectors for connector_id in connectors)
         )
+
+    @property
+    def limit(self) -> tuple[str, float]:
+        """Who limits the current, and to what, A per phase."""
+        own = ("EVSE", self.spec.max_current_a)
+        return min((own, *self._limits_a.items()), key=lambda limit: limit[1])
 
     @property
     def offer(self) -> Offer:
@@ -138,8 +144,14 @@ class Evse:
             self._metering.meter_recovered()
         self.update()
 
-    def limit_changed(self, limit_a: float) -> None:
-        self.limit_a = limit_a
+    def limit_changed(self, source: str, limit_a: float | None) -> None:
+        """What `source` allows, A per phase; None: it no longer limits. The least counts."""
+        if self._limits_a.get(source) == limit_a:
+            return
+        if limit_a is None:
+            del self._limits_a[source]
+        else:
+            self._limits_a[source] = limit_a
         self.update()
 
     def _plug_changed(self, was_inserted: bool) -> None:
@@ -350,7 +362,7 @@ class Evse:
             return 0.0
         if transaction.deauthorized and transaction.energy_wh >= self._core.policy.max_energy_on_invalid_id_wh:
             return 0.0
-        return min(self.limit_a, self.plug.limit_a(transaction.connector_id))
+        return min(self.limit[1], self.plug.limit_a(transaction.connector_id))
 
     def update(self) -> None:
         """After anything has changed: power first, then what follows from it."""

@@ -148,5 +148,13 @@ class Policy:
         return self._model.integer(variables.TRANSACTION_SAVE_INTERVAL)
 
     @property
+    def offline_limit_delay_s(self) -> int:
+        return self._model.integer(variables.OFFLINE_LIMIT_DELAY)
+
+    @property
+    def offline_current_limit_a(self) -> int:
+        return self._model.integer(variables.OFFLINE_CURRENT_LIMIT)
+
+    @property
     def minimum_status_duration_s(self) -> int:
         return self._model.integer(variables.MINIMUM_STATUS_DURATION)

@@ -23,6 +23,7 @@ from agent.charging.effects import (
 )
 from agent.charging.evse import Evse
 from agent.charging.faults import Faults
+from agent.charging.offline_limit import OfflineLimit
 from agent.charging.policy import Policy
 from agent.charging.reports import (
     ConnectorView,
@@ -87,9 +88,10 @@ class Station:
         self._availability = Availability(core, self.evses, restored.inoperative)
         self._status = StatusReporter(core)
         self._metering = StationMetering(core, self.evses)
+        self.offline_limit = OfflineLimit(core, self.evses)
         # The metering comes first: what is aligned to the clock is stamped before what is not.
         self._timed: tuple[_Timed, ...] = (
-            self._metering, *self.evses.values(), self.registration, self._authorizer, self._status,
+            self._metering, *self.evses.values(), self.registration, self._authorizer, self.offline_limit, self._status,
         )  # fmt: skip
         self._resetting: StopReason | None = None
         for record in restored.transactions:
@@ -143,7 +145,7 @@ class Station:
 
     def _limit_changed(self, event: ev.LimitChanged) -> None:
         if event.evse_id in self.evses:
-            self.evses[event.evse_id].limit_changed(event.current_a)
+            self.evses[event.evse_id].limit_changed("installation", event.current_a)
 
     def _emergency_stop_changed(self, event: ev.EmergencyStopChanged) -> None:
         self._station_fault(EMERGENCY_STOP.key, EMERGENCY_STOP if event.pressed else None)
@@ -345,6 +347,7 @@ class Station:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
+        self.offline_limit.tick()
         self._status.sync(self.views())
         if self._resetting is not None and self.idle:
             self._core.emit(Restart(immediate=self._resetting is StopReason.IMMEDIATE_RESET))

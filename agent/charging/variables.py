@@ -115,6 +115,8 @@ ORGANIZATION_NAME = _id("SecurityCtrlr", "OrganizationName")
 
 METER_FAILURE_GRACE = _id(AGENT, "MeterFailureGrace")
 TRANSACTION_SAVE_INTERVAL = _id(AGENT, "TransactionSaveInterval")
+OFFLINE_LIMIT_DELAY = _id(AGENT, "OfflineLimitDelay")
+OFFLINE_CURRENT_LIMIT = _id(AGENT, "OfflineCurrentLimit")
 MINIMUM_STATUS_DURATION = _id(AGENT, "MinimumStatusDuration")
 BLINK_REPEAT = _id(AGENT, "BlinkRepeat")
 LIGHT_INTENSITY = _id(AGENT, "LightIntensity")
@@ -224,6 +226,8 @@ STANDARD_VARIABLES = (
     VariableSpec(ORGANIZATION_NAME, DataType.STRING, max_limit=64),  # X.520's bound on organizationName
     _integer(METER_FAILURE_GRACE, 60),
     _integer(TRANSACTION_SAVE_INTERVAL, 60, low=1),
+    _integer(OFFLINE_LIMIT_DELAY, 0),
+    _integer(OFFLINE_CURRENT_LIMIT, 6, high=1000, unit="A"),
     _integer(MINIMUM_STATUS_DURATION, 0),
     _integer(BLINK_REPEAT, 3, unit=""),
     _integer(LIGHT_INTENSITY, 100, high=100, unit="Percent"),

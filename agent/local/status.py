@@ -27,8 +27,14 @@ def status(station: Station, journal: Journal, link: LinkStatus, csms: Csms, clo
         "registration": registration.value if registration else None,
         "station": _connector(views[0]),
         "evses": [
-            {"id": evse_id, "connectors": [_connector(view) for view in views if view.evse_id == evse_id]}
-            for evse_id in station.evses
+            {
+                "id": evse_id,
+                "connectors": [_connector(view) for view in views if view.evse_id == evse_id],
+                "offered_a": evse.offer.current_a,
+                "limited_by": evse.limit[0],
+                "limit_a": evse.limit[1],
+            }
+            for evse_id, evse in station.evses.items()
         ],
         "transactions": [
             {

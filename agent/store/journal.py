@@ -235,7 +235,7 @@ class Journal:
 
     def retry(self) -> asyncio.Future[None]:
         """Try again to write what waits in memory."""
-        return self._writer.submit({}, durable=True)
+        return self._writer.retry()
 
     # --- reading and settling the queue -------------------------------------------------------------------------------
 

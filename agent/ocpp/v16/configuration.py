@@ -159,6 +159,8 @@ KEYS = (
     Key("RetryBackOffRepeatTimes", (v.RETRY_BACK_OFF_REPEAT_TIMES,)),
     Key("RetryBackOffWaitMinimum", (v.RETRY_BACK_OFF_WAIT_MINIMUM,)),
     Key("MeterFailureGrace", (v.METER_FAILURE_GRACE,)),
+    Key("OfflineCurrentLimit", (v.OFFLINE_CURRENT_LIMIT,)),
+    Key("OfflineLimitDelay", (v.OFFLINE_LIMIT_DELAY,)),
     Key("QueueMaxBytes", (v.QUEUE_MAX_BYTES,)),
     Key("QueueMaxRows", (v.QUEUE_MAX_ROWS,)),
     Key("TransactionSaveInterval", (v.TRANSACTION_SAVE_INTERVAL,)),

@@ -168,6 +168,8 @@ class TestChangeConfiguration:
             ("RetryBackOffRepeatTimes", "2", v.RETRY_BACK_OFF_REPEAT_TIMES),
             ("RetryBackOffWaitMinimum", "1", v.RETRY_BACK_OFF_WAIT_MINIMUM),
             ("MeterFailureGrace", "30", v.METER_FAILURE_GRACE),
+            ("OfflineCurrentLimit", "10", v.OFFLINE_CURRENT_LIMIT),
+            ("OfflineLimitDelay", "300", v.OFFLINE_LIMIT_DELAY),
             ("QueueMaxBytes", "200000", v.QUEUE_MAX_BYTES),
             ("QueueMaxRows", "500", v.QUEUE_MAX_ROWS),
             ("TransactionSaveInterval", "10", v.TRANSACTION_SAVE_INTERVAL),
