@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from agent.board import board_spec
 from agent.config import AgentConfig
-from agent.csms.diagnosis import Diagnosis
+from agent.csms.diagnosis import Diagnosis, DiagnosisCode
 from agent.csms.probe import probe
+from agent.csms.target import Target
 from agent.local.readable import advice
 from agent.local.status import diagnosis as as_dict
 from agent.provisioned import connection_settings, target
@@ -84,9 +86,32 @@ async def checkup(config: AgentConfig, state_dir: Path) -> Report:
     if wanted is None:
         steps.append(Step("csms", False, "no CSMS is configured: set csms.url in the configuration or a site profile"))
         return Report(tuple(steps))
-    for result in await probe(wanted):
-        steps.append(Step(result.phase.value, result.ok, result.seen, result.diagnosis))
+    results = await probe(wanted)
+    steps += [Step(result.phase.value, result.ok, result.seen, result.diagnosis) for result in results]
+    refused = results[-1].diagnosis
+    if refused is not None and refused.code is DiagnosisCode.HTTP_404:
+        steps.append(await _without_identity(wanted))
     return Report(tuple(steps))
+
+
+async def _without_identity(target: Target) -> Step:
+    """Whether the server knows the URL as it was written: some are given with the identity, some appended twice.
+
+    No credentials go with this question: the address may be anybody's.
+    """
+    base, _, last = target.url.rstrip("/").rpartition("/")
+    if not last or base.endswith("/"):
+        return Step("url", None, "there is no path before the identity; many CSMSs want one, e.g. /ocpp")
+    bare = target._replace(url=base, identity=unquote(last), security_profile=0, password=None)
+    code = next((result.diagnosis.code for result in await probe(bare) if result.diagnosis), None)
+    if code is DiagnosisCode.HTTP_404:
+        return Step("url", None, f"{target.url} without the identity is not known either: the path is wrong")
+    return Step(
+        "url",
+        None,
+        f"the server does know {target.url} without the identity: leave the last part off csms.url where it is the "
+        f"identity already, else this identity is not registered there",
+    )
 
 
 def _hardware(config: AgentConfig, state_dir: Path) -> Step:

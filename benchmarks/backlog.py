@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from pathlib import Path
@@ -16,8 +17,8 @@ _UNBOUNDED = Bounds(rows=10**9, bytes=10**12, values_per_transaction=100)
 
 
 async def leave(state_dir: Path, reports: int) -> None:
-    """So many clock-aligned meter values, one value each, in the queue of a station that is not running."""
-    state_dir.mkdir(mode=0o700, exist_ok=True)
+    """So many clock-aligned meter values, one value each, in the queue of a station that has not run yet."""
+    await asyncio.to_thread(state_dir.mkdir, mode=0o700)
     database = Database.open(state_dir / "station.db").database
     try:
         journal = Journal(database, lambda: str(uuid.uuid4()), lambda: _UNBOUNDED)

@@ -1,4 +1,4 @@
-"""The CSMS of the benchmarks: the same for everyone measured, in the driver's process, so that its CPU is not counted."""
+"""The CSMS of the benchmarks, the same for everyone measured. It is part of the driver: its CPU is not counted."""
 
 from __future__ import annotations
 

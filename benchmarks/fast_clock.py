@@ -2,8 +2,8 @@
 
     python fast_clock.py FACTOR MONOTONIC_S UTC_S run --config ...
 
-runs the agent's program with it. From the instant that `time.monotonic` and `time.time` had these values, both go FACTOR
-times as fast, and every wait of the event loop is as much shorter. Nothing in the agent knows.
+runs the agent's program with it. From the instant that `time.monotonic` and `time.time` had these values, both go
+FACTOR times as fast, and every wait of the event loop is as much shorter. Nothing in the agent knows.
 """
 
 from __future__ import annotations
@@ -30,12 +30,10 @@ def install(factor: float, monotonic_s: float, utc_s: float) -> None:
     time.monotonic = clock(factor, monotonic_s, monotonic_s)
     select = selectors.EpollSelector.select
 
-    def sooner(
-        self: selectors.EpollSelector, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def sooner(self: selectors.EpollSelector, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return select(self, timeout / factor if timeout else timeout)
 
-    selectors.EpollSelector.select = sooner  # type: ignore[method-assign]  # that is the point
+    selectors.EpollSelector.select = sooner  # type: ignore[method-assign, assignment]  # that is the point
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Raises a fault, sees the contactor open, clears the fault, sees it close; again and again until it is terminated.
 
-    python -m fault_probe CONTROL_SOCKET
+    python -m fault_probe CONTROL_SOCKET PAUSE_S
 
-A process of its own with blocking sockets, so that nothing but the station's own work lies between the two. Each line of
-output is the monotonic time of a fault (s) and how long the contactor took to open (s).
+A process of its own with blocking sockets, so that nothing but the station's own work lies between the two. PAUSE_S
+passes before each fault. Each line of output is the monotonic time of a fault (s) and how long the contactor took to
+open (s).
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from io import BufferedRWPair
 from pathlib import Path
-from typing import IO
 
 from hal.drivers.mock.socket_path import connect
 
 
-def main(control: str) -> None:
-    requests = connect(Path(control)).makefile("rwb", buffering=0)
-    states = connect(Path(control)).makefile("rwb", buffering=0)
+def main(control: str, pause_s: float) -> None:
+    requests = connect(Path(control)).makefile("rwb")
+    states = connect(Path(control)).makefile("rwb")
     _send(states, {"op": "watch"})
     fault, cleared = {"op": "fault", "error": "GroundFailure"}, {"op": "clear_fault", "error": "GroundFailure"}
     while True:
+        time.sleep(pause_s)
         raised_s = time.monotonic()
         _send(requests, fault)
         _wait(states, "open")
@@ -35,14 +37,15 @@ def main(control: str) -> None:
         _wait(states, "closed")
 
 
-def _send(connection: IO[bytes], request: dict[str, str]) -> None:
+def _send(connection: BufferedRWPair, request: dict[str, str]) -> None:
     connection.write(json.dumps(request).encode() + b"\n")
+    connection.flush()
 
 
-def _wait(states: IO[bytes], contactor: str) -> None:
+def _wait(states: BufferedRWPair, contactor: str) -> None:
     while json.loads(states.readline())["evses"][0]["contactor"] != contactor:
         pass
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], float(sys.argv[2]))

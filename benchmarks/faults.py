@@ -13,10 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import backlog
-from agent.bench.mock_client import MockClient
 from central import Central
 from subject import HERE, Station
 from table import Row, fact_row, limit_row
+
+from agent.bench.mock_client import MockClient
+
+PAUSE_S = 0.02
+"""Long enough for everything that a fault and its end set in motion to be over: idle is idle."""
 
 IDLE_BUDGET_MS = 10.0
 REPLAY_BUDGET_MS = 50.0
@@ -26,16 +30,14 @@ REPLAY_TIMEOUT_S = 180.0
 class Probe:
     """fault_probe.py at work from entering the block to leaving it. `samples`: monotonic time (s), latency (ms)."""
 
-    def __init__(self, control: Path) -> None:
-        self._control = control
+    def __init__(self, control: Path, pause_s: float) -> None:
+        self._command = (sys.executable, "-m", "fault_probe", str(control), str(pause_s))
         self.samples: list[tuple[float, float]] = []
         self.enough = asyncio.Event()
         self.wanted = 0
 
     async def __aenter__(self) -> Probe:
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "fault_probe", str(self._control)), cwd=HERE, stdout=asyncio.subprocess.PIPE
-        )
+        self._process = await asyncio.create_subprocess_exec(*self._command, cwd=HERE, stdout=asyncio.subprocess.PIPE)
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -69,7 +71,7 @@ async def _idle(central: Central, directory: Path, samples: int) -> list[float]:
     async with station.agent():
         await central.booted(station.identity)
         await _charge(station)
-        async with Probe(station.control) as probe:
+        async with Probe(station.control, PAUSE_S) as probe:
             probe.wanted = samples
             async with asyncio.timeout(REPLAY_TIMEOUT_S):
                 await probe.enough.wait()
@@ -94,7 +96,7 @@ async def _replay(central: Central, directory: Path, queued: int) -> list[float]
     central.closed.add(station.identity)
     async with station.agent():
         await _charge(station)
-        async with Probe(station.control) as probe:
+        async with Probe(station.control, 0.0) as probe:
             central.closed.discard(station.identity)
             async with asyncio.timeout(REPLAY_TIMEOUT_S):
                 await over.wait()
@@ -104,7 +106,7 @@ async def _replay(central: Central, directory: Path, queued: int) -> list[float]
 async def _charge(station: Station) -> None:
     mock = MockClient(station.control)
     await mock.op("plug_in", ready_after=0)
-    await mock.op("swipe", token="BENCH")
+    await mock.op("swipe", token="BENCH")  # noqa: S106 - a card
     await mock.wait_until(lambda evse: evse["contactor"] == "closed", timeout_s=10)
 
 

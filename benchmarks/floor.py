@@ -5,7 +5,8 @@ to GetConfiguration. No validation, no hardware, no store, no second attempt at 
 
     python -m floor URL [--configuration FILE] [--replay FILE COUNT]
 
-FILE holds JSON: the keys to answer GetConfiguration with; or the payload of one MeterValues, sent COUNT times in lockstep.
+FILE holds JSON: the keys to answer GetConfiguration with; or the payload of one MeterValues, sent COUNT times in
+lockstep.
 """
 
 import asyncio

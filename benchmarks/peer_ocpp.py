@@ -20,6 +20,9 @@ from websockets.asyncio.client import connect
 class Peer(ChargePoint):  # type: ignore[misc]  # likewise
     keys: list[dict[str, Any]] = []  # noqa: RUF012 - set once, before the connection
 
+    def configure(self, path: str) -> None:
+        self.keys = json.loads(Path(path).read_text("utf-8"))
+
     @on("GetConfiguration")  # type: ignore[untyped-decorator]  # likewise
     def get_configuration(self, key: list[str] | None = None, **_: object) -> object:
         known = [entry for entry in self.keys if not key or entry["key"] in key]
@@ -36,7 +39,7 @@ async def main(url: str, *options: str) -> None:
     async with connect(url, subprotocols=["ocpp1.6"]) as connection:  # type: ignore[list-item]  # a NewType of str
         peer = Peer("peer", connection)
         if "--configuration" in options:
-            peer.keys = json.loads(Path(options[options.index("--configuration") + 1]).read_text("utf-8"))
+            peer.configure(options[options.index("--configuration") + 1])
         await asyncio.gather(peer.start(), peer.live())
 
 

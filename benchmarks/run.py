@@ -21,9 +21,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
 import answering
 import faults
 import flash
@@ -32,6 +29,8 @@ import standing
 import start_up
 from central import Central
 from table import Row, text
+
+ROOT = Path(__file__).parent.parent
 
 
 class Effort(NamedTuple):
@@ -50,25 +49,32 @@ class Effort(NamedTuple):
     speed: float
 
 
-FULL = Effort(20, 10, 120, 8, 1000, 3, 3000, 250, 2000, 12_000, 40)
-QUICK = Effort(6, 3, 20, 3, 400, 2, 800, 60, 400, 3000, 200)
+FULL = Effort(20, 10, 120, 8, 1000, 3, 3000, 150, 1500, 20_000, 40)
+QUICK = Effort(5, 3, 20, 3, 300, 2, 800, 50, 300, 3000, 200)
 
 Part = Callable[[Central, Path], Awaitable[list[Row]]]
 
 
-def parts(effort: Effort) -> dict[str, Part]:
-    """What can be measured, in the order in which it is. Idling and the long session go on at the same time."""
+def stages(effort: Effort) -> list[dict[str, Part]]:
+    """What is measured, in order. The parts of one stage go on at the same time: they only wait."""
     e = effort
-    return {
-        "start": lambda central, directory: start_up.measure(central, directory, e.starts),
-        "idle": lambda central, directory: standing.measure(central, directory, e.settle_s, e.idle_s),
-        "flash": lambda _central, directory: flash.measure(directory, e.speed),
-        "calls": lambda central, directory: answering.measure(central, directory, e.call_rounds, e.calls),
-        "faults": lambda central, directory: faults.measure(central, directory, e.faults, e.queued),
-        "replay": lambda central, directory: replay.measure(
-            central, directory, e.replay_rounds, e.messages, e.slow_messages
-        ),
-    }
+    return [
+        {"start": lambda central, directory: start_up.measure(central, directory, e.starts)},
+        {
+            "idle": lambda central, directory: standing.measure(central, directory, e.settle_s, e.idle_s),
+            "flash": lambda _central, directory: flash.measure(directory, e.speed),
+        },
+        {"calls": lambda central, directory: answering.measure(central, directory, e.call_rounds, e.calls)},
+        {"faults": lambda central, directory: faults.measure(central, directory, e.faults, e.queued)},
+        {
+            "replay": lambda central, directory: replay.measure(
+                central, directory, e.replay_rounds, e.messages, e.slow_messages
+            )
+        },
+    ]
+
+
+PARTS = [name for stage in stages(QUICK) for name in stage]
 
 
 async def measure(effort: Effort, only: list[str]) -> list[Row]:
@@ -76,10 +82,12 @@ async def measure(effort: Effort, only: list[str]) -> list[Row]:
     rows: list[Row] = []
     with TemporaryDirectory(prefix="evse-agent-bench-") as name:
         async with Central() as central:
-            for part, run in parts(effort).items():
-                if not only or part in only:
-                    _say(f"{part} ...")
-                    rows += await run(central, Path(name))
+            for stage in stages(effort):
+                chosen = {part: run for part, run in stage.items() if not only or part in only}
+                if chosen:
+                    _say(f"{', '.join(chosen)} ...")
+                    for measured in await asyncio.gather(*(run(central, Path(name)) for run in chosen.values())):
+                        rows += measured
     return rows
 
 
@@ -87,11 +95,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The agent's budgets, measured against two baselines.")
     parser.add_argument("--quick", action="store_true", help="less of everything: under a minute, rougher")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a budget is missed")
-    parser.add_argument("--only", nargs="+", default=[], choices=list(parts(QUICK)), metavar="PART", help="some parts")
+    parser.add_argument("--only", nargs="+", default=[], choices=PARTS, help="some parts")
     arguments = parser.parse_args()
     began_s = time.monotonic()
     for package in ("agent", "hal", "provisioning", "benchmarks"):
-        compileall.compile_dir(HERE.parent / package, quiet=1)
+        compileall.compile_dir(ROOT / package, quiet=1)
     rows = asyncio.run(measure(QUICK if arguments.quick else FULL, arguments.only))
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     _say(

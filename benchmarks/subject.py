@@ -27,9 +27,8 @@ class Subject:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Subject:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE)))}
         # A charger's image has its bytecode compiled; without it, start-up takes three times as long.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with Path(self._log or os.devnull).open("ab") as log:  # noqa: ASYNC230 - before anything is timed
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=HERE, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log

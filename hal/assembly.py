@@ -1,6 +1,6 @@
 """From a board's specification to its parts: which driver plays which role where."""
 
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from hal import registry
 from hal.driver import Context, Driver, Place, nearest
@@ -20,11 +20,12 @@ from hal.interfaces.temperature import Temperature
 from hal.interfaces.watchdog import Watchdog
 from hal.spec import BoardSpec, EvseSpec, Options
 from hal.supervisor import EvseParts
+from hal.value import Value
 
 P = TypeVar("P", bound=Part)
 
 
-class _Slot(NamedTuple, Generic[P]):
+class _Slot(Value, Generic[P]):
     """A role, and the interface that a part must have to play it."""
 
     role: Role
@@ -45,7 +46,7 @@ _EMERGENCY_STOP: _Slot[EmergencyStop] = _Slot(Role.EMERGENCY_STOP, EmergencyStop
 _WATCHDOG: _Slot[Watchdog] = _Slot(Role.WATCHDOG, Watchdog)
 
 
-class StationParts(NamedTuple):
+class StationParts(Value):
     """The devices that belong to no EVSE; None where there is none."""
 
     emergency_stop: EmergencyStop | None

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hal.errors import BoardConfigError
 from hal.interfaces.part import Part, Role
 from hal.signals import Signal
 from hal.spec import Options
+from hal.value import Value
 
 
-class Place(NamedTuple):
+class Place(Value):
     """Where a part sits. evse_id 0: the station itself; connector_id only for a lock, which is one connector's.
 
     name: the place in the words of the configuration file, for error messages.

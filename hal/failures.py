@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from hal.deadline import within
 from hal.errors import HalError
 from hal.faults import FaultCode
 from hal.signals import FaultSignal
+from hal.value import Value
 
 T = TypeVar("T")
 
 
-class Device(NamedTuple):
+class Device(Value):
     """A device whose failure is a fault.
 
     name: in words, for the fault's text. probe: asks it something; when that works, the failure is over.

@@ -6,7 +6,8 @@ understands; what a maker knows beyond it travels beside it as a vendor code.
 
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+
+from hal.value import Value
 
 
 class FaultCode(StrEnum):
@@ -42,7 +43,7 @@ class VendorCode:
     RESIDUAL_CURRENT_TEST = "ResidualCurrentTest"
 
 
-class FaultSpec(NamedTuple):
+class FaultSpec(Value):
     """What follows from a fault.
 
     opens_contactor: the supervisor opens the contactor at once and keeps it open while the fault lasts.

@@ -3,13 +3,12 @@
 Signals are delivered synchronously from the event loop; a listener must not block and must not raise.
 """
 
-from typing import NamedTuple
-
 from hal.faults import FaultCode
 from hal.interfaces.control_pilot import PilotState
+from hal.value import Value
 
 
-class PilotSignal(NamedTuple):
+class PilotSignal(Value):
     """The control pilot of a connector has changed its state (IEC 61851-1)."""
 
     evse_id: int
@@ -17,7 +16,7 @@ class PilotSignal(NamedTuple):
     connector_id: int = 1
 
 
-class CableSignal(NamedTuple):
+class CableSignal(Value):
     """A loose cable is in the socket, or no longer (proximity contact). Fixed cables have none.
 
     rating_a: the cable's current rating as its resistor codes it, A; None if unknown.
@@ -29,14 +28,14 @@ class CableSignal(NamedTuple):
     rating_a: float | None = None
 
 
-class ContactorSignal(NamedTuple):
+class ContactorSignal(Value):
     """The contactor's feedback has changed."""
 
     evse_id: int
     closed: bool
 
 
-class FaultSignal(NamedTuple):
+class FaultSignal(Value):
     """A fault has come or gone. evse 0: the station, and with it every EVSE.
 
     A fault is known by its code and vendor code together; whoever raised it clears it with the same two.
@@ -49,7 +48,7 @@ class FaultSignal(NamedTuple):
     info: str = ""
 
 
-class TokenSignal(NamedTuple):
+class TokenSignal(Value):
     """A driver has presented an idToken.
 
     kind: an IdTokenEnumType (OCPP 2.0.1 part 2, 3.43), "ISO14443" for most cards.
@@ -61,13 +60,13 @@ class TokenSignal(NamedTuple):
     evse_id: int | None = None
 
 
-class TamperSignal(NamedTuple):
+class TamperSignal(Value):
     """The enclosure has been opened or closed. A security event, no fault."""
 
     open: bool
 
 
-class EmergencyStopSignal(NamedTuple):
+class EmergencyStopSignal(Value):
     """The stop button is pressed, or released. While it is pressed every contactor stays open."""
 
     pressed: bool

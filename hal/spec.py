@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from hal.value import Value
 
 Options = Mapping[str, object]
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class PartSpec(NamedTuple):
+class PartSpec(Value):
     """A driver's name and what it takes."""
 
     driver: str
     options: Options = _NONE
 
 
-class EvseSpec(NamedTuple):
+class EvseSpec(Value):
     """One EVSE: a driver for the whole of it, drivers for single roles (they win), or both.
 
     connectors: ConnectorEnumType (OCPP 2.0.1), connector 1 first; "c...": a fixed cable, "s...": a socket.
@@ -35,7 +37,7 @@ class EvseSpec(NamedTuple):
     ventilation: bool = False
 
 
-class Timing(NamedTuple):
+class Timing(Value):
     """How long the supervisor waits for a device, s, and how often it asks a failed one whether it is back."""
 
     contactor_s: float = 2.0
@@ -45,7 +47,7 @@ class Timing(NamedTuple):
     probe_interval_s: float = 2.0
 
 
-class BoardSpec(NamedTuple):
+class BoardSpec(Value):
     """hal_options: the [hal.*] tables, by driver. state_dir: where a driver may keep what must outlive the process."""
 
     evses: tuple[EvseSpec, ...]

@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 from hal.active_faults import ActiveFaults
 from hal.deadline import within
@@ -26,9 +25,10 @@ from hal.interfaces.temperature import Temperature, TemperatureReading
 from hal.power_path import PowerPath
 from hal.signals import CableSignal, ContactorSignal, FaultSignal, PilotSignal, Signal
 from hal.spec import EvseSpec, Timing
+from hal.value import Value
 
 
-class EvseParts(NamedTuple):
+class EvseParts(Value):
     """The devices of one EVSE. locks: by connector; fixed cables have none."""
 
     contactor: Contactor
@@ -40,7 +40,7 @@ class EvseParts(NamedTuple):
     indicator: Indicator | None = None
 
 
-class EvseState(NamedTuple):
+class EvseState(Value):
     """What the supervisor knows, without asking a device. contactor_closed None: its feedback is VendorCode."""
 
     pilot: PilotState

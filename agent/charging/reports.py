@@ -50,6 +50,7 @@ class TransactionEvent(Value):
     values: tuple[MeterValue, ...] = ()
     data: tuple[MeterValue, ...] = ()
     offline: bool = False
+    authorized: bool = True  # somebody may charge: false until then where a transaction starts with the car
 
 
 class MeterValuesReport(Value):

@@ -187,6 +187,7 @@ class Transaction:
             stop_reason=self.stop_reason if kind is TransactionEventType.ENDED else None,
             values=values,
             offline=not core.online,
+            authorized=self.id_token is not None,
         )
         self.seq_no += 1
         core.emit(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from agent.charging.value import Value
@@ -14,6 +15,7 @@ from agent.csms.tcp import SYSTEM_NETWORK, Network
 from agent.csms.websocket import Connection
 
 _NORMAL = 1000
+_WATCHED_S = 1.0
 
 
 class StepResult(Value):
@@ -29,7 +31,8 @@ class StepResult(Value):
 async def probe(
     target: Target, *, network: Network = SYSTEM_NETWORK, timeouts: Timeouts | None = None
 ) -> tuple[StepResult, ...]:
-    """Dials `target` once and closes with 1000 at once; no OCPP message is sent. Raises nothing: the last step tells.
+    """Dials `target` once, watches for a second, closes with 1000; no OCPP message is sent. Raises nothing: the last
+    step tells.
 
     A CSMS that allows one connection per identity may close the running agent's in favour of this one.
     """
@@ -49,7 +52,19 @@ async def probe(
     connection = Connection(established, lambda _: None, lambda _: None)
     try:
         connection.start()
+        ended = await _ended_by_the_csms(connection)
+        if ended is not None:
+            return (*steps, StepResult(Phase.OPEN, False, ended.seen, ended))
         await connection.close(_NORMAL, "connection test")
     finally:
         connection.abort("connection test")
-    return tuple(steps)
+    return (*steps, StepResult(Phase.OPEN, True, f"stayed open for {_WATCHED_S:.0f} s"))
+
+
+async def _ended_by_the_csms(connection: Connection) -> Diagnosis | None:
+    """A CSMS that lets the station in only to throw it out does so at once."""
+    try:
+        async with asyncio.timeout(_WATCHED_S):
+            return await connection.wait_closed()
+    except TimeoutError:
+        return None

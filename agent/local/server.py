@@ -51,6 +51,7 @@ class LocalServer:
         if self._server is None:
             return
         self._server.close()
+        self._server = None
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -65,6 +66,9 @@ class LocalServer:
                 await self._converse(reader, writer)
         except (OSError, TimeoutError, ValueError) as error:
             logger.info("local connection ended: %s", error)
+        except asyncio.CancelledError:
+            if self._server is not None:
+                raise  # not by `close`, which is the only end that is expected
         finally:
             self._connections.discard(task)
             writer.close()

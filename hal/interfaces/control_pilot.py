@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from enum import StrEnum
-from typing import NamedTuple
 
 from hal.interfaces.part import Part
+from hal.value import Value
 
 MIN_OFFER_A = 6.0  # the least that the pilot's duty cycle can express
 
@@ -20,7 +20,7 @@ class PilotState(StrEnum):
     F = "F"  # the charger is not available
 
 
-class PilotReading(NamedTuple):
+class PilotReading(Value):
     """What the pilot and the proximity contact say at this moment.
 
     connector_id: the connector in use, or the first one while none is.

@@ -1,12 +1,13 @@
 """The energy meter of an EVSE."""
 
 from abc import abstractmethod
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from hal.interfaces.part import Part
+from hal.value import Value
 
 
-class MeterReading(NamedTuple):
+class MeterReading(Value):
     """One reading. Per-phase tuples are L1 first. None, or an empty tuple: this meter does not measure it.
 
     energy_import_wh: the register of energy that went to the car; it never decreases and is never a placeholder.

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from enum import StrEnum
-from typing import NamedTuple
 
 from hal.interfaces.part import Part
+from hal.value import Value
 
 
 class Pattern(StrEnum):
@@ -22,7 +22,7 @@ class Pattern(StrEnum):
     REJECTED = "rejected"
 
 
-class Indication(NamedTuple):
+class Indication(Value):
     """intensity_percent: 0..100. repeat: play it so many times, then return to what was shown; 0: until replaced."""
 
     pattern: Pattern

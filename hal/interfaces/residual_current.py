@@ -1,12 +1,12 @@
 """The residual current monitor (RCM, RDC-DD): leakage to earth."""
 
 from abc import abstractmethod
-from typing import NamedTuple
 
 from hal.interfaces.part import Part
+from hal.value import Value
 
 
-class ResidualCurrentReading(NamedTuple):
+class ResidualCurrentReading(Value):
     """tripped: the monitor holds the contactor open. residual_ma: what it measures, mA; None if it only decides."""
 
     tripped: bool

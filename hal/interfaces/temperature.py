@@ -1,12 +1,12 @@
 """The temperature inside the charger."""
 
 from abc import abstractmethod
-from typing import NamedTuple
 
 from hal.interfaces.part import Part
+from hal.value import Value
 
 
-class TemperatureReading(NamedTuple):
+class TemperatureReading(Value):
     """celsius: inside the enclosure. age_s: how long ago that was measured, s."""
 
     celsius: float

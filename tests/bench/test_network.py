@@ -121,6 +121,21 @@ async def test_a_cut_after_so_many_messages_to_the_station(bench: Bench, deliver
         assert await heartbeats(client, 3) == heard
 
 
+@pytest.mark.parametrize(("delivered", "arrived"), [(True, ["1", "2"]), (False, ["1"])])
+async def test_it_is_unplugged_after_so_many_messages(bench: Bench, delivered: bool, arrived: list[str]) -> None:
+    csms, network = bench
+    async with dial(network) as client:
+        network.cut_after(2, Direction.TO_CSMS, delivered=delivered, silent=True)
+        for number in ("1", "2", "3"):
+            await heartbeat(client, number)
+        await csms.station().wait_for("Heartbeat", where=lambda call: call.message_id == arrived[-1])
+        assert [message.message_id for message in csms.station().calls("Heartbeat")] == arrived
+        assert not network.plugged
+        network.plug()
+        await csms.station().wait_for("Heartbeat", where=lambda call: call.message_id == "3")
+    assert [message.message_id for message in csms.station().calls("Heartbeat")] == ["1", "2", "3"]
+
+
 async def test_messages_cannot_be_counted_in_tls() -> None:
     async with BenchCsms(tls=BenchTls()) as csms, BenchNetwork(csms.url) as network:
         with pytest.raises(ValueError, match="encrypted"):

@@ -28,7 +28,7 @@ async def main(state_dir):
             await asyncio.sleep(0.01)
         await evse.close_contactor()
         print("charging", flush=True)
-        while sys.stdin.readline():
+        while await asyncio.to_thread(sys.stdin.readline):
             print((await evse.read_meter()).energy_import_wh, flush=True)
 
 asyncio.run(main(Path(sys.argv[1])))

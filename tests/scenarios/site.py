@@ -84,6 +84,10 @@ class Site:
         state = await self.agent.mock.evse(evse)
         await self.op("set_meter", evse=evse, energy=state["energy"] + energy_wh)
 
+    async def restart(self) -> None:
+        """The agent is stopped and started again."""
+        await self.agent.restart()
+
     # --- what the operator asks ---------------------------------------------------------------------------------------
 
     async def asked(self, action: str, **payload: object) -> str:
@@ -105,3 +109,9 @@ class Site:
         answer = await self.call("GetConfiguration", {"key": list(keys)})
         assert "unknownKey" not in answer
         return {entry["key"]: entry["value"] for entry in answer["configurationKey"]}
+
+
+async def power_cut(site: Site) -> None:
+    """The power goes, and comes back."""
+    await site.agent.kill()
+    await site.agent.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .site import CARD, Site
+from .site import CARD, Site, power_cut
 
 two_evses = pytest.mark.evse_agent(evses=2)
 
@@ -93,20 +93,12 @@ async def test_who_waits_for_a_car_is_sent_away(site: Site) -> None:
 async def test_it_outlives_a_restart_and_a_power_cut(site: Site) -> None:
     assert await change(site, 2, "Inoperative") == "Accepted"
     await site.shows(2, "Unavailable")
-    for number, start_again in enumerate((site.agent.restart, power_cut(site)), start=2):
+    for number, start_again in enumerate((Site.restart, power_cut), start=2):
         site.station.skip()
-        await start_again()
+        await start_again(site)
         await site.station.wait_connected(connection=number)
         await site.shows(0, "Available")
         await site.shows(1, "Available")
         await site.shows(2, "Unavailable")
     assert await change(site, 2, "Operative") == "Accepted"
     await site.shows(2, "Available")
-
-
-def power_cut(site: Site):  # noqa: ANN201
-    async def cut() -> None:
-        await site.agent.kill()
-        await site.agent.start()
-
-    return cut

@@ -110,6 +110,10 @@ async def test_connectors_are_numbered_through(site: Site) -> None:
 async def test_the_first_connector_has_a_fixed_cable(site: Site) -> None:
     await site.plug_in(1, connector=1)
     await site.shows(1, "Preparing")
+    await site.shows(2, "Unavailable")
+    await site.settled()
+    state = await site.agent.mock.state()
+    assert state["indicator"]["1"]["pattern"] == "occupied"  # the one lamp is about the connector in use
     await site.swipe(evse=1)
     await site.wait_for("StartTransaction", connectorId=1)
     await site.shows(1, "Charging")

@@ -15,7 +15,7 @@ import pytest
 from agent.errors import StoreError
 from agent.store.database import SCHEMA_VERSION, Database
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 512
 
 
 @pytest.fixture
@@ -49,6 +49,10 @@ async def fill(path: Path) -> None:
         database.run(put(number), durable=False)
     await database.run(put(3000))
     database.close()
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def files(path: Path) -> list[str]:
@@ -141,15 +145,11 @@ def newer_schema(path: Path) -> None:
 
 
 class TestDamage:
-    @pytest.mark.parametrize(
-        "damage", [garbage, truncated, flipped_page, header_gone, another_database, newer_schema]
-    )
-    async def test_the_file_is_set_aside_and_a_new_one_begun(
-        self, path: Path, damage: Callable[[Path], None]
-    ) -> None:
+    @pytest.mark.parametrize("damage", [garbage, truncated, flipped_page, header_gone, another_database, newer_schema])
+    async def test_the_file_is_set_aside_and_a_new_one_begun(self, path: Path, damage: Callable[[Path], None]) -> None:
         await fill(path)
         damage(path)
-        content = path.read_bytes()
+        content = read(path)
         opened = Database.open(path)
         assert opened.set_aside == path.with_name("station.db.corrupt-1")
         assert opened.set_aside.read_bytes() == content
@@ -168,7 +168,7 @@ class TestDamage:
         database = Database.open(path).database
         await database.run(put(9999))
         image = tmp_path / "image.db"
-        image.write_bytes(path.read_bytes())
+        image.write_bytes(read(path))
         image.with_name("image.db-wal").write_bytes(bytes(path.with_name("station.db-wal").stat().st_size))
         database.close()
         opened = Database.open(image)
@@ -177,11 +177,12 @@ class TestDamage:
         opened.database.close()
 
     async def test_a_torn_log_keeps_every_commit_before_the_tear(self, path: Path, tmp_path: Path) -> None:
+        Database.open(path).database.close()
         database = Database.open(path).database
         for number in range(20):
             await database.run(put(number))
         log = path.with_name("station.db-wal").read_bytes()
-        database_file = path.read_bytes()
+        database_file = read(path)
         database.close()
         kept = []
         for part, length in enumerate((len(log) // 3, len(log) // 2, len(log) - 1)):
@@ -248,9 +249,7 @@ class TestWriting:
     async def test_money_is_flushed_and_the_rest_is_not(self, database: Database) -> None:
         levels = []
         for durable in (True, False, True):
-            levels.append(
-                await database.run(lambda c: c.execute("PRAGMA synchronous").fetchone()[0], durable=durable)
-            )
+            levels.append(await database.run(lambda c: c.execute("PRAGMA synchronous").fetchone()[0], durable=durable))
         assert levels == [2, 1, 2]  # FULL, NORMAL
 
     def test_closing_finishes_what_was_submitted(self, path: Path) -> None:

@@ -17,6 +17,8 @@ _WHO = frozenset({TriggerReason.AUTHORIZED, TriggerReason.REMOTE_START})
 
 
 def encode(report: TransactionEvent, numbers: ConnectorNumbers, ids: TransactionIds) -> Call | None:
+    if not report.authorized:
+        return None
     if report.kind is TransactionEventType.ENDED:
         return _stop(report, ids)
     if starts(report):
@@ -25,7 +27,8 @@ def encode(report: TransactionEvent, numbers: ConnectorNumbers, ids: Transaction
 
 
 def carries(report: TransactionEvent) -> bool:
-    return report.kind is TransactionEventType.ENDED or starts(report) or bool(report.values)
+    telling = report.kind is TransactionEventType.ENDED or starts(report) or bool(report.values)
+    return report.authorized and telling
 
 
 def starts(report: TransactionEvent) -> bool:

@@ -1,7 +1,6 @@
 """One simulated EVSE: pilot, cable, contactor, lock and meter, as physics has them and before any driver reads them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from hal.drivers.mock.car import Car
 from hal.drivers.mock.register import EnergyRegister
@@ -11,11 +10,12 @@ from hal.interfaces.energy_meter import MeterReading
 from hal.interfaces.indicator import Indication, Pattern
 from hal.interfaces.part import Role
 from hal.signals import CableSignal, ContactorSignal, PilotSignal, Signal
+from hal.value import Value
 
 FREQUENCY_HZ = 50.0
 
 
-class EvseModel(NamedTuple):
+class EvseModel(Value):
     """What the simulated EVSE is built of. cable_rating_a: of the cables that are plugged into its sockets."""
 
     connectors: tuple[str, ...]

@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from hal.driver import nearest
 from hal.drivers.mock.errors import MockError
+from hal.value import Value
 
 MAX_LINE_BYTES = 64 * 1024
 FAIL_PARTS = ("meter", "contactor", "lock", "reader", "pilot")
@@ -25,7 +25,7 @@ TOKEN_TYPES = (
 )
 
 
-class Operation(NamedTuple):
+class Operation(Value):
     """What a request must and may carry."""
 
     required: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-class Request(NamedTuple):
+class Request(Value):
     """One request, its names checked; its values are the operation's own affair."""
 
     op: str

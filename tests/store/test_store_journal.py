@@ -1,0 +1,565 @@
+"""The journal: what the CSMS is owed, in order, through restarts; what outlives the process besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from store_samples import (
+    ANNA,
+    T0_MS,
+    WIDE,
+    Store,
+    aligned,
+    datum,
+    end,
+    ended,
+    meter_value,
+    record,
+    stamps,
+    started,
+    updated,
+)
+
+from agent.charging.effects import ForgetCacheEntries, SaveCacheEntry, SaveRegistration
+from agent.charging.reports import DurableReport, TransactionEventType, not_before, shifted
+from agent.charging.types import AuthorizationStatus, IdToken, IdTokenInfo
+from agent.store.journal import Record
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "station.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path)
+    yield store
+    store.close()
+
+
+async def reopened(store: Store) -> Store:
+    """After a proper stop."""
+    await store.journal.flush()
+    store.close()
+    return Store(store.path, store.bounds, prefix="later")
+
+
+class TestQueue:
+    async def test_comes_out_in_the_order_in_which_it_went_in(self, store: Store) -> None:
+        reports: list[DurableReport] = [started(), updated(), aligned(), started("t2"), ended(), ended("t2")]
+        for report in reports:
+            await store.journal.write([report], T0_MS)
+        assert [row.report for row in await store.deliver_all()] == reports
+        assert store.journal.rows == store.journal.bytes == 0
+
+    async def test_may_be_sent_only_when_it_is_durable(self, store: Store) -> None:
+        done = store.journal.write([started()], T0_MS)
+        assert await store.journal.head() is None
+        await done
+        assert await store.journal.head() is not None
+
+    @pytest.mark.parametrize("count", [99, 100, 101, 250])
+    async def test_is_longer_than_what_is_held_in_memory(self, store: Store, count: int) -> None:
+        for number in range(count):
+            store.journal.write([updated(at_ms=number)], T0_MS)
+        await store.journal.flush()
+        assert stamps(row.report for row in await store.deliver_all()) == list(range(count))
+
+    async def test_a_restart_meets_a_full_queue(self, store: Store) -> None:
+        reports = [started(f"t{number}", number) for number in range(250)]
+        await store.journal.write(reports, T0_MS)
+        store = await reopened(store)
+        assert store.journal.rows == 250
+        rows = await store.deliver_all()
+        assert [row.report for row in rows] == reports
+        assert [row.message_id for row in rows] == [f"m{number}" for number in range(1, 251)]
+        store.close()
+
+    async def test_what_comes_while_the_backlog_is_read_comes_after_it(self, store: Store) -> None:
+        await store.journal.write([updated(at_ms=number) for number in range(150)], T0_MS)
+        store = await reopened(store)
+        seen, number = [], 150
+        while (row := await store.journal.head()) is not None:
+            seen.append(row.report)
+            store.journal.delivered(row)
+            if number < 400:
+                store.journal.write([updated(at_ms=number)], T0_MS)
+                number += 1
+            if number % 7 == 0:
+                await asyncio.sleep(0)
+            if len(seen) >= 150:
+                await store.journal.flush()
+        assert stamps(seen) == list(range(400))
+        store.close()
+
+    async def test_every_meeting_of_a_write_and_a_look_at_the_head(self, path: Path) -> None:
+        """whichever of the two the writer's thread takes first"""
+        store = Store(path)
+        for number in range(100):
+            store.journal.write([updated(at_ms=number)], T0_MS)
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+            row = await store.journal.head()
+            while row is not None and number % 2:
+                await store.journal.delivered(row)
+                row = await store.journal.head()
+        rest = await store.deliver_all()
+        await store.journal.flush()
+        rest += await store.deliver_all()
+        assert store.journal.rows == 0
+        assert rest[-1].report == updated(at_ms=99)
+        store.close()
+
+    async def test_what_was_delivered_does_not_come_back(self, store: Store) -> None:
+        await store.journal.write([started(), updated(), ended()], T0_MS)
+        row = await store.journal.head()
+        assert row is not None
+        await store.journal.delivered(row)
+        store = await reopened(store)
+        assert [row.report.kind for row in await store.deliver_all()] == ["Updated", "Ended"]  # type: ignore[union-attr]  # transactions
+        store.close()
+
+    async def test_message_id_and_attempts_survive_a_restart(self, store: Store) -> None:
+        """OCPP-J 1.6 errata 3.1: a message that is sent again may keep its id"""
+        await store.journal.write([started()], T0_MS)
+        row = await store.journal.head()
+        assert row is not None
+        store.journal.failed(row)
+        store.journal.failed(row)
+        store = await reopened(store)
+        again = await store.journal.head()
+        assert again is not None
+        assert (again.message_id, again.attempts) == (row.message_id, 2)
+        store.close()
+
+    async def test_a_place_is_never_given_twice(self, store: Store) -> None:
+        """An old step of the clock must not be applied to a new stamp."""
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([record(), datum()], T0_MS)
+        store.journal.clock_stepped(1000)
+        store = await reopened(store)
+        await store.journal.write([ended()], T0_MS, boot=store.journal.boot - 1)
+        row = await store.journal.head()
+        assert row is not None
+        assert store.journal.correction_ms(row.boot, row.seq) == 0
+        store.close()
+
+
+class TestParking:
+    async def test_out_of_the_way_but_kept(self, store: Store) -> None:
+        await store.journal.write([started(), ended()], T0_MS)
+        row = await store.journal.head()
+        assert row is not None
+        store.journal.failed(row)
+        await store.journal.park(row, "refused: InternalError", T0_MS + 1)
+        assert (store.journal.parked, store.journal.rows) == (1, 1)
+        store = await reopened(store)
+        assert store.journal.parked == 1
+        assert [row.report for row in await store.deliver_all()] == [ended()]
+        kept = store.database.read(lambda c: c.execute("SELECT message_id, attempts, error FROM parked").fetchall())
+        assert kept == [(row.message_id, 1, "refused: InternalError")]
+        store.close()
+
+    async def test_meter_values_that_are_never_taken_do_not_fill_the_disk(self, store: Store) -> None:
+        await store.journal.write([started(), *(updated(at_ms=number) for number in range(1100)), ended()], T0_MS)
+        while (row := await store.journal.head()) is not None:
+            store.journal.park(row, "refused", T0_MS)
+        await store.journal.flush()
+        kept = dict(store.database.read(lambda c: c.execute("SELECT kind, count(*) FROM parked GROUP BY 1").fetchall()))
+        assert kept == {"Started": 1, "Ended": 1, "values": 1000}
+        assert store.journal.parked == 1002
+        assert store.database.read(lambda c: c.execute("SELECT max(seq) FROM parked").fetchone()[0]) == 1102
+
+    @pytest.mark.parametrize("damage", ["", "{", "null", "[]", "{}", '{"values": 3}', '{"kind":"Neither","values":[]}'])
+    async def test_a_damaged_report_is_parked_and_blocks_nobody(self, store: Store, damage: str) -> None:
+        await store.journal.write([started("t1"), started("t2"), started("t3")], T0_MS)
+        store.database.read(lambda c: c.execute("UPDATE queue SET body = ? WHERE seq = 2", (damage,)))
+        store = await reopened(store)
+        assert [row.transaction_id for row in await store.deliver_all()] == ["t1", "t3"]
+        assert (store.journal.parked, store.journal.rows) == (1, 0)
+        store = await reopened(store)
+        assert (store.journal.parked, store.journal.rows) == (1, 0)
+        store.close()
+
+    async def test_a_queue_of_nothing_but_damage(self, store: Store) -> None:
+        await store.journal.write([updated(at_ms=number) for number in range(250)], T0_MS)
+        store.database.read(lambda c: c.execute("UPDATE queue SET body = CAST(x'ff7b22' AS TEXT)"))
+        store = await reopened(store)
+        assert await store.journal.head() is None
+        await store.journal.write([ended()], T0_MS)
+        assert [row.report for row in await store.deliver_all()] == [ended()]
+        store.close()
+
+
+class TestBounds:
+    async def test_by_rows(self, store: Store) -> None:
+        store.bounds = WIDE._replace(rows=200)
+        await self._fill(store, 1000)
+        assert 100 < store.journal.rows <= 220
+        rows = await store.deliver_all()
+        assert len(rows) <= 220
+
+    async def test_by_bytes(self, store: Store) -> None:
+        store.bounds = WIDE._replace(bytes=100_000)
+        await self._fill(store, 1000)
+        assert store.journal.bytes <= 110_000
+
+    @staticmethod
+    async def _fill(store: Store, count: int) -> None:
+        for number in range(count):
+            done = store.journal.write([updated(at_ms=number)], T0_MS)
+            if number % 20 == 0:
+                await done
+        await store.journal.flush()
+
+    async def test_starts_and_ends_stay_and_the_first_and_last_values(self, store: Store) -> None:
+        store.bounds = WIDE._replace(rows=120)
+        for session in range(20):
+            name = f"t{session}"
+            await store.journal.write([started(name)], T0_MS)
+            for minute in range(60):
+                store.journal.write([updated(name, minute)], T0_MS)
+            await store.journal.write([ended(name)], T0_MS)
+        await store.journal.flush()
+        rows = await store.deliver_all()
+        assert store.journal.thinned > 0
+        for session in range(20):
+            own = [row for row in rows if row.transaction_id == f"t{session}"]
+            assert [row.kind for row in own if row.kind != "values"] == ["Started", "Ended"]
+            assert own[0].kind == "Started"
+            assert own[-1].kind == "Ended"
+            values = stamps(row.report for row in own[1:-1])
+            assert values[0] == 0
+            assert values[-1] == 59
+            assert values == sorted(values)
+
+    async def test_every_transaction_loses_its_share(self, store: Store) -> None:
+        """two EVSEs whose reports alternate"""
+        store.bounds = WIDE._replace(rows=100)
+        for minute in range(60):
+            await store.journal.write([updated("t1", minute), updated("t2", minute)], T0_MS)
+        await store.journal.flush()
+        own = [row.transaction_id for row in await store.deliver_all()]
+        assert 20 <= own.count("t1") == own.count("t2")
+
+    async def test_not_what_is_being_sent(self, store: Store) -> None:
+        store.bounds = WIDE._replace(rows=50)
+        await store.journal.write([updated(at_ms=0), updated(at_ms=1)], T0_MS)
+        first = await store.journal.head()
+        assert first is not None
+        await store.journal.delivered(first)
+        second = await store.journal.head()
+        assert second is not None
+        for number in range(2, 300):
+            await store.journal.write([updated(at_ms=number)], T0_MS)
+            assert await store.journal.head() is second
+        await store.journal.delivered(second)
+        before = store.journal.rows
+        assert len(await store.deliver_all()) == before
+
+    async def test_the_count_is_exact_while_values_go_and_reports_are_delivered(self, store: Store) -> None:
+        store.bounds = WIDE._replace(rows=150)
+        for number in range(1000):
+            store.journal.write([updated(at_ms=number)], T0_MS)
+            if number % 3 == 0:
+                row = await store.journal.head()
+                if row is not None:
+                    store.journal.delivered(row)
+        await store.journal.flush()
+        await store.journal.flush()
+        in_file = store.database.read(lambda c: c.execute("SELECT count(*), sum(length(body)) FROM queue").fetchone())
+        assert (store.journal.rows, store.journal.bytes) == in_file
+        assert len(await store.deliver_all()) == in_file[0]
+
+    async def test_a_queue_of_starts_and_ends_alone_grows_on(self, store: Store) -> None:
+        store.bounds = WIDE._replace(rows=100)
+        for number in range(150):
+            await store.journal.write([started(f"t{number}"), ended(f"t{number}")], T0_MS)
+        assert store.journal.rows == 300
+        assert store.journal.thinned == 0
+
+
+class TestTransactions:
+    async def test_the_name_the_csms_gave_is_durable_with_the_dequeue(self, store: Store, tmp_path: Path) -> None:
+        """FIELD: offline sessions keep transactionId -1 where one of the two is lost"""
+        await store.journal.write([record(), started(), updated()], T0_MS)
+        row = await store.journal.head()
+        assert row is not None
+        await store.journal.delivered(row, csms_id="17", sent_ms=T0_MS)
+        after = Store(store.cut(tmp_path / "after.db"))
+        assert after.journal.csms_ids == {"t1": "17"}
+        assert after.journal.sent_ms == {"t1": T0_MS}
+        assert [row.kind for row in await after.deliver_all()] == ["values"]
+        after.close()
+
+    async def test_a_cut_before_it_is_durable_leaves_neither(self, store: Store, tmp_path: Path) -> None:
+        await store.journal.write([record(), started()], T0_MS)
+        before = Store(store.cut(tmp_path / "before.db"))
+        assert before.journal.csms_ids == {}
+        assert before.journal.rows == 1
+        before.close()
+
+    async def test_a_running_one_is_there_after_the_cut(self, store: Store, tmp_path: Path) -> None:
+        await store.journal.write([record(), started()], T0_MS)
+        await store.journal.write([record(last_ms=T0_MS + MINUTE_MS, last_wh=1500.0)], T0_MS)
+        after = Store(store.cut(tmp_path / "after.db"))
+        (found,) = after.journal.transactions
+        assert (found.last_ms, found.last_wh, found.id_token) == (T0_MS + MINUTE_MS, 1500.0, ANNA)
+        after.close()
+
+    async def test_one_that_has_ended_is_not(self, store: Store) -> None:
+        await store.journal.write([record(), started()], T0_MS)
+        await store.journal.write(end(), T0_MS)
+        store = await reopened(store)
+        assert store.journal.transactions == ()
+        store.close()
+
+    async def test_is_forgotten_when_its_end_was_delivered(self, store: Store) -> None:
+        await store.journal.write([record(), started(), datum(), *end()], T0_MS)
+        await store.deliver_all()
+        tables = ("transactions", "transaction_data", "queue")
+        for table in tables:
+            assert store.database.read(lambda c, t=table: c.execute(f"SELECT count(*) FROM {t}").fetchone()) == (0,)  # type: ignore[misc]  # noqa: S608 - a lambda over our own names
+        assert (store.journal.csms_ids, store.journal.sent_ms) == ({}, {})
+
+    async def test_a_damaged_one_does_not_keep_the_station_from_starting(self, store: Store) -> None:
+        await store.journal.write([record("t1"), record("t2")], T0_MS)
+        store.database.read(lambda c: c.execute("UPDATE transactions SET record = '{' WHERE transaction_id = 't1'"))
+        store = await reopened(store)
+        assert [found.transaction_id for found in store.journal.transactions] == ["t2"]
+        store.close()
+
+
+class TestTransactionData:
+    async def test_oldest_first_and_of_this_transaction_alone(self, store: Store) -> None:
+        for minute in range(5):
+            await store.journal.write([datum("t1", minute), datum("t2", 100 + minute)], T0_MS)
+        assert [value.at_ms for value in await store.journal.data("t1")] == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize("limit", [2, 3, 4, 10, 100])
+    async def test_never_more_than_promised_and_the_first_and_last_always(self, store: Store, limit: int) -> None:
+        """1.6 errata 3.91: StopTransactionMaxMeterValues; the start and stop values are never dropped"""
+        store.bounds = WIDE._replace(values_per_transaction=limit)
+        for minute in range(250):
+            await store.journal.write([datum("t1", minute)], T0_MS)
+            if minute % 83 == 0 or minute == 249:
+                kept = [value.at_ms for value in await store.journal.data("t1")]
+                assert len(kept) <= limit
+                assert kept[0] == 0
+                assert kept[-1] == minute
+                assert kept == sorted(kept)
+        assert len(kept) >= limit // 2
+
+    async def test_the_bound_holds_over_a_restart_and_in_one_write(self, store: Store) -> None:
+        store.bounds = WIDE._replace(values_per_transaction=10)
+        await store.journal.write([datum("t1", minute) for minute in range(57)], T0_MS)
+        store = await reopened(store)
+        await store.journal.write([datum("t1", minute) for minute in range(57, 100)], T0_MS)
+        kept = [value.at_ms for value in await store.journal.data("t1")]
+        assert len(kept) <= 10
+        assert (kept[0], kept[-1]) == (0, 99)
+        store.close()
+
+    async def test_a_damaged_value_is_left_out(self, store: Store) -> None:
+        await store.journal.write([datum("t1", minute) for minute in range(3)], T0_MS)
+        store.database.read(lambda c: c.execute("UPDATE transaction_data SET body = '[1' WHERE id = 2"))
+        assert [value.at_ms for value in await store.journal.data("t1")] == [0, 2]
+
+
+class TestClock:
+    """FIELD: stamps taken before the clock was set are corrected afterwards."""
+
+    @staticmethod
+    async def _stamps(store: Store) -> list[int]:
+        journal = store.journal
+        return stamps(
+            shifted(row.report, journal.correction_ms(row.boot, row.seq)) for row in await store.deliver_all()
+        )
+
+    async def test_corrects_what_was_stamped_before_and_nothing_after(self, store: Store) -> None:
+        await store.journal.write([started(at_ms=100)], T0_MS)
+        store.journal.clock_stepped(1_000_000)
+        await store.journal.write([updated(at_ms=1_000_200)], T0_MS)
+        store.journal.clock_stepped(-50)
+        await store.journal.write([ended(at_ms=1_000_250)], T0_MS)
+        assert await self._stamps(store) == [1_000_050, 1_000_150, 1_000_250]
+
+    async def test_after_a_restart_too(self, store: Store) -> None:
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([started(at_ms=100)], T0_MS)
+        store.journal.clock_stepped(1_000_000)
+        store = await reopened(store)
+        store.journal.begin_boot(T0_MS)
+        assert await self._stamps(store) == [1_000_100]
+        store.close()
+
+    async def test_a_step_is_for_its_own_boot_alone(self, store: Store) -> None:
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([started(at_ms=100)], T0_MS)
+        store = await reopened(store)
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([started("t2", at_ms=5)], T0_MS)
+        store.journal.clock_stepped(1_000_000)
+        assert await self._stamps(store) == [100, 1_000_005]
+        store.close()
+
+    async def test_a_power_loss_is_stamped_by_the_clock_that_saw_it(self, store: Store) -> None:
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([record(last_ms=T0_MS)], T0_MS)
+        store = await reopened(store)
+        store.journal.begin_boot(T0_MS)
+        store.journal.write(end(at_ms=T0_MS), T0_MS, boot=store.journal.boot - 1)
+        await store.journal.write([aligned(at_ms=7)], T0_MS)
+        store.journal.clock_stepped(5000)
+        assert await self._stamps(store) == [T0_MS, 5007]
+        store.close()
+
+    async def test_a_running_transaction_was_saved_before_the_clock_was_set(self, store: Store) -> None:
+        store.journal.begin_boot(0)
+        await store.journal.write([record("t1", last_ms=T0_MS), datum("t1", 3)], T0_MS)
+        store.journal.clock_stepped(5000)
+        await store.journal.write([record("t2", last_ms=T0_MS + 6000), datum("t1", 5004)], T0_MS)
+        store = await reopened(store)
+        assert {found.transaction_id: found.last_ms for found in store.journal.transactions} == {
+            "t1": T0_MS + 5000,
+            "t2": T0_MS + 6000,
+        }
+        store.journal.begin_boot(0)
+        store = await reopened(store)  # a restart in the middle of the restart takes nothing away
+        assert max(found.last_ms for found in store.journal.transactions) == T0_MS + 6000
+        assert [value.at_ms for value in await store.journal.data("t1")] == [5003, 5004]
+        store.close()
+
+    async def test_what_was_said_last_is_known_when_the_clock_went_back(self, store: Store) -> None:
+        """Stamps inside a transaction never decrease: also where the power goes after the step."""
+        await store.journal.write([record(), started(at_ms=T0_MS), updated(at_ms=T0_MS + 60_000)], T0_MS)
+        for _ in range(2):
+            row = await store.journal.head()
+            assert row is not None
+            at_ms = stamps([row.report])[0]
+            await store.journal.delivered(row, csms_id="1" if row.kind == "Started" else None, sent_ms=at_ms)
+        store.journal.clock_stepped(-30_000)
+        store = await reopened(store)
+        floor = store.journal.sent_ms["t1"]
+        assert not_before(ended(at_ms=T0_MS + 31_000), floor).at_ms == T0_MS + 60_000  # type: ignore[union-attr]  # it is a TransactionEvent
+        store.close()
+
+    async def test_steps_that_nothing_refers_to_are_forgotten(self, store: Store) -> None:
+        for _ in range(3):
+            store.journal.begin_boot(T0_MS)
+            store.journal.clock_stepped(1)
+            store = await reopened(store)
+        store.journal.begin_boot(T0_MS)
+        await store.journal.flush()
+        assert store.database.read(lambda c: c.execute("SELECT count(*) FROM clock_steps").fetchone()) == (0,)
+        store.close()
+
+    async def test_the_last_known_time(self, store: Store) -> None:
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([updated(), started()], T0_MS + 1000)
+        store = await reopened(store)
+        assert store.journal.last_known_ms == T0_MS + 1000
+        await store.journal.write([record(last_ms=T0_MS + 2000)], T0_MS)
+        store = await reopened(store)
+        assert store.journal.last_known_ms == T0_MS + 2000
+        store.close()
+
+
+def entry(value: str, used_ms: int = 1) -> SaveCacheEntry:
+    return SaveCacheEntry(IdToken(value), IdTokenInfo(AuthorizationStatus.ACCEPTED, None, IdToken("G")), used_ms)
+
+
+def cached(store: Store) -> set[str]:
+    return {found.id_token.value for found in store.journal.cache}
+
+
+class TestFacts:
+    async def test_each_start_is_counted(self, store: Store) -> None:
+        for boot in (1, 2, 3):
+            assert store.journal.boot == boot
+            store.journal.begin_boot(T0_MS)
+            store = await reopened(store)
+        store.close()
+
+    async def test_the_cache(self, store: Store) -> None:
+        await store.journal.write([entry("ANNA"), entry("BERT"), entry("CARL")], T0_MS)
+        await store.journal.write([entry("anna", 2), ForgetCacheEntries(("bert",))], T0_MS)
+        store = await reopened(store)
+        assert set(store.journal.cache) == {entry("anna", 2), entry("CARL")}
+        store.close()
+
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_the_last_word_on_an_entry_counts(self, store: Store, together: bool) -> None:
+        everything = ForgetCacheEntries()
+        records: list[Record] = [
+            entry("A"),
+            everything,
+            entry("A"),
+            entry("B"),
+            entry("C"),
+            ForgetCacheEntries(("c",)),
+            everything,
+        ]
+        records += [entry("B"), entry("D"), ForgetCacheEntries(("d",)), entry("D"), ForgetCacheEntries(("b",))]
+        if together:
+            store.journal.write(records, T0_MS)
+        else:
+            for one in records:  # each while the one before is being written
+                store.journal.write([one], T0_MS)
+        await store.journal.flush()
+        store = await reopened(store)
+        assert cached(store) == {"D"}
+        store.close()
+
+    async def test_damaged_entries_are_forgotten(self, store: Store) -> None:
+        await store.journal.write([entry("A"), entry("B"), SaveRegistration()], T0_MS)
+        store.database.read(lambda c: c.execute("UPDATE authorization_cache SET body = '[]' WHERE key = 'a'"))
+        store.database.read(lambda c: c.execute("INSERT OR REPLACE INTO facts VALUES ('boot', 'many'), ('utc_ms', '')"))
+        store = await reopened(store)
+        assert cached(store) == {"B"}
+        assert (store.journal.boot, store.journal.last_known_ms, store.journal.registered) == (1, 0, True)
+        store.close()
+
+    async def test_another_csms_inherits_no_knowledge_but_the_queue(self, store: Store) -> None:
+        """FIELD: caches of the old back end must not leak to the new one; what was sold is owed all the same."""
+        store.journal.meet_csms("ws://one CP001")
+        await store.journal.write([entry("ANNA"), SaveRegistration(), started()], T0_MS)
+        store = await reopened(store)
+        store.journal.meet_csms("ws://one CP001")
+        assert cached(store) == {"ANNA"}
+        assert store.journal.registered
+        store.journal.meet_csms("ws://other CP001")
+        assert (store.journal.cache, store.journal.registered) == ((), False)
+        store = await reopened(store)
+        assert (store.journal.cache, store.journal.registered, store.journal.rows) == ((), False, 1)
+        store.close()
+
+    async def test_no_write_where_nothing_changed(self, store: Store) -> None:
+        store.journal.meet_csms("ws://one CP001")
+        await store.journal.flush()
+        changes = store.database.read(lambda c: c.total_changes)
+        store.journal.meet_csms("ws://one CP001")
+        await store.journal.flush()
+        assert store.database.read(lambda c: c.total_changes) == changes
+
+
+async def test_reports_come_back_as_they_were(store: Store) -> None:
+    reports: list[DurableReport] = [
+        started()._replace(charging_state=None, id_token=None, remote_start_id=7, offline=True),
+        updated(),
+        ended()._replace(data=(meter_value(),), stop_reason=None),
+        aligned(2)._replace(transaction_id="t9"),
+    ]
+    await store.journal.write(reports, T0_MS)
+    store = await reopened(store)
+    found = [row.report for row in await store.deliver_all()]
+    assert found == reports
+    assert [type(report) for report in found] == [type(report) for report in reports]
+    assert isinstance(found[0].kind, TransactionEventType)  # type: ignore[union-attr]  # it is a TransactionEvent
+    store.close()
