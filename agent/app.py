@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from agent.board import board_spec
-from agent.charging.effects import SaveAvailability
+from agent.charging.effects import Restart, SaveAvailability
+from agent.charging.events import FaultRaised
 from agent.charging.policy import Policy
 from agent.charging.station import Restored, Station
-from agent.charging.types import EvseSpec
+from agent.charging.types import EvseSpec, Fault
 from agent.charging.variables import (
     BLINK_REPEAT,
     LIGHT_INTENSITY,
@@ -44,6 +45,7 @@ from agent.ocpp.v16.adapter import Adapter16, StationIdentity
 from agent.ocpp.v16.configuration import ConfigurationKeys
 from agent.provisioned import Provisioned
 from agent.pump import Pump
+from agent.restart import failure_before
 from agent.store.database import Database
 from agent.store.journal import Bounds, Journal
 
@@ -60,6 +62,8 @@ class Exit(StrEnum):
 
     STOPPED = "stopped"
     RESET = "reset"
+    REBOOT = "reboot"
+    """A reset, too, but one of the controller (1.6 §5.14: hard)."""
 
 
 class Agent:
@@ -184,9 +188,10 @@ class _Run:
         self._provisioned = provisioned
         self._model = model = agent.model
         self._reset = asyncio.Event()
+        self._reset_as = Exit.RESET
         self._ping_interval_s = 0
         adapter = Adapter16(station, model, ConfigurationKeys(model), journal, agent.identity)
-        self.pump = Pump(station, model, journal, clock, self._settings_changed, self._reset.set)
+        self.pump = Pump(station, model, journal, clock, self._settings_changed, self._reset_ordered)
         self._uplink = Uplink(self.pump, adapter, journal, model, _new_id)
         self.pump.connect(hardware, self._uplink, adapter.carries)
         self._link = Link(
@@ -235,7 +240,9 @@ class _Run:
     def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         from agent.local.status import status  # noqa: PLC0415 - asked for now and then
 
-        return status(self._station, self._journal, self._link.status(), self._provisioned.csms, self._clock)
+        return status(
+            self._station, self._journal, self._link.status(), self._uplink.traffic, self._provisioned.csms, self._clock
+        )
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -243,6 +250,8 @@ class _Run:
         """Everything at work, until the agent is to stop."""
         # What ended with the last run was stamped by that run's clock.
         self.pump.recover(self._journal.boot - 1)
+        if failure := failure_before():
+            self.pump.apply(FaultRaised(0, Fault("ResetFailure", "RebootFailed", failure, blocking=False)))
         local = LocalServer(socket, {"status": self._status, "apply": self._apply_profile})
         try:
             await local.open()
@@ -266,6 +275,10 @@ class _Run:
             self.pump.stop()
             await local.close()
 
+    def _reset_ordered(self, order: Restart) -> None:
+        self._reset_as = Exit.REBOOT if order.immediate else Exit.RESET
+        self._reset.set()
+
     async def _reset_when_ordered(self) -> None:
         await self._reset.wait()
         logger.warning("reset: giving the CSMS up to %.0f s to hear of what has ended", _DELIVERY_S)
@@ -276,7 +289,7 @@ class _Run:
                 )
         except TimeoutError:
             logger.warning("reset: %d reports stay in the queue", self._journal.rows)
-        self._agent.stop(Exit.RESET)
+        self._agent.stop(self._reset_as)
 
     async def _wind_up(self) -> None:
         """No transaction is left running without its agent, and what is durable is on the disk."""

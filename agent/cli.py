@@ -122,7 +122,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from agent import logs  # noqa: PLC0415
     from agent.app import Agent, Exit  # noqa: PLC0415
+    from agent.charging.variables import RESET_RETRIES  # noqa: PLC0415
     from agent.errors import AgentError, ConfigError  # noqa: PLC0415
+    from agent.restart import restart  # noqa: PLC0415
     from hal.errors import BoardConfigError, HalError  # noqa: PLC0415
     from provisioning.errors import ProvisioningError  # noqa: PLC0415
 
@@ -132,22 +134,16 @@ def _run(arguments: argparse.Namespace) -> int:
         for warning in config.warnings:
             logs.logger.warning("%s: %s", config.path, warning)
         agent = Agent(config, _state_dir(arguments), version())
-        if asyncio.run(agent.run()) is Exit.STOPPED:
-            return DONE
+        ended = asyncio.run(agent.run())
     except ConfigError as error:
         return _fail(error, USAGE)
     except BoardConfigError as error:
         return _fail(f"{config.path}: {error}", USAGE)
     except (AgentError, ProvisioningError, HalError) as error:
         return _fail(error)
-    return _restart(config)
-
-
-def _restart(config: AgentConfig) -> int:
-    """After an OCPP Reset: the configured command, or this program again in its place."""
-    from agent.restart import restart  # noqa: PLC0415
-
-    return restart(config.reboot_command)
+    if ended is Exit.STOPPED:
+        return DONE
+    return restart(config.reboot_command if ended is Exit.REBOOT else (), agent.model.integer(RESET_RETRIES))
 
 
 # --- status -----------------------------------------------------------------------------------------------------------

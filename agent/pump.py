@@ -63,7 +63,7 @@ class Pump:
         journal: Journal,
         clock: Clock,
         on_settings: Callable[[ef.SaveAvailability | None], None],
-        on_restart: Callable[[], None],
+        on_restart: Callable[[ef.Restart], None],
     ) -> None:
         self._station = station
         self._model = model
@@ -220,7 +220,7 @@ class Pump:
     def _dispatch(self, output: Output) -> None:
         match output:
             case ef.Restart():
-                self._on_restart()
+                self._on_restart(output)
             case SecurityEvent():
                 logger.warning("security event %s %s", output.kind, output.info)
             case (

@@ -3,8 +3,8 @@
     python -m fault_probe CONTROL_SOCKET PAUSE_S
 
 A process of its own with blocking sockets, so that nothing but the station's own work lies between the two. PAUSE_S
-passes before each fault. Each line of output is the monotonic time of a fault (s) and how long the contactor took to
-open (s).
+passes before each fault. Each line of output is the monotonic time of a fault (s), how long the contactor took to open
+(s), and how long the answer to a request that changes nothing took just before (s).
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ def main(control: str, pause_s: float) -> None:
     fault, cleared = {"op": "fault", "error": "GroundFailure"}, {"op": "clear_fault", "error": "GroundFailure"}
     while True:
         time.sleep(pause_s)
+        asked_s = time.monotonic()
+        _send(requests, {"op": "state"})
+        requests.readline()
+        answered_s = time.monotonic() - asked_s
         raised_s = time.monotonic()
         _send(requests, fault)
         _wait(states, "open")
         took_s = time.monotonic() - raised_s
         requests.readline()
-        sys.stdout.write(f"{raised_s:.6f} {took_s:.6f}\n")
+        sys.stdout.write(f"{raised_s:.6f} {took_s:.6f} {answered_s:.6f}\n")
         sys.stdout.flush()
         _send(requests, cleared)
         requests.readline()

@@ -62,8 +62,8 @@ _ACCEPTED = SetOutcome(SetStatus.ACCEPTED)
 class DeviceModel:
     """Variables by address. Reading a known variable is one dictionary look-up.
 
-    `revision` grows with every change of a value. `supported_measurands` are the items that measurand lists
-    may hold.
+    `revision` grows with every change of a value, or of what is to be persisted. `supported_measurands` are the items
+    that measurand lists may hold.
     """
 
     __slots__ = (
@@ -283,6 +283,7 @@ class DeviceModel:
         ):
             self._set.add(variable)
             self._changes.append((variable, value))
+            self.revision += 1
         return secret or self._store(variable, value)
 
     def _store(self, variable: VariableId, value: str) -> bool:

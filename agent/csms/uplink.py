@@ -24,6 +24,7 @@ from agent.charging.types import Now, RegistrationStatus
 from agent.charging.variables import MESSAGE_ATTEMPT_INTERVAL, MESSAGE_ATTEMPTS, MESSAGE_TIMEOUT
 from agent.csms.diagnosis import NotConnected
 from agent.csms.present import PresentReports
+from agent.csms.traffic import Traffic, trace
 from agent.ocpp.adapter import Adapter, Answer, Call, Payload
 from agent.ocpp.errors import (
     CallError,
@@ -90,6 +91,7 @@ class Uplink:
         self._sending_values = 0
         self.sent = 0
         self.refused = 0
+        self.traffic = Traffic()
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
@@ -127,10 +129,14 @@ class Uplink:
     # --- frames of the CSMS -------------------------------------------------------------------------------------------
 
     def text_received(self, frame: str) -> None:
+        trace("received", frame)
         event = self._session.receive_text(frame)
         if isinstance(event, CallReceived):
+            self._count(event.action, frame)
             self._handle(event)
         else:
+            if isinstance(event, CallSucceeded | CallFailed):
+                self._count(event.action, frame)
             self._other_received(event)
 
     def binary_received(self, frame: bytes) -> None:
@@ -144,7 +150,7 @@ class Uplink:
         try:
             payload = self._adapter.handle(call.action, call.payload, call.message_id, self._core.now())
             if payload is not None:
-                self._send(self._session.answer(call.message_id, payload))
+                self._send(self._session.answer(call.message_id, payload), call.action)
         except CallError as error:
             self._send(self._session.answer_error(call.message_id, error))
         except Exception:  # a handler's bug must cost one answer, not the station
@@ -170,9 +176,14 @@ class Uplink:
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(outcome)
 
-    def _send(self, frame: str) -> None:
+    def _count(self, action: str, frame: str) -> None:
+        self.traffic.count(action, frame, self._core.now().utc_ms)
+
+    def _send(self, frame: str, action: str = "other") -> None:
         if self._wire is None:
             return
+        trace("sent", frame)
+        self._count(action, frame)
         try:
             self._wire.send_text(frame)
         except NotConnected:
@@ -239,11 +250,11 @@ class Uplink:
         return True
 
     async def _due_head(self) -> QueuedReport | None:
-        if self._core.registration is not RegistrationStatus.ACCEPTED:
-            return None
         if self._retry_at_s is not None and self._core.now().mono_s < self._retry_at_s:
             return None
         self._retry_at_s = None
+        if self._core.registration is not RegistrationStatus.ACCEPTED:
+            return None
         if self._learning is not None and not self._learning.done():
             return None
         return await self._journal.head()
@@ -351,7 +362,7 @@ class Uplink:
         self._answered = answered
         self.sent += 1
         self._core.exchanged()
-        self._send(frame)
+        self._send(frame, call.action)
         try:
             async with asyncio.timeout(timeout_s):
                 return await answered

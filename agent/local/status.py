@@ -9,12 +9,15 @@ from agent.charging.station import Station
 from agent.clock import Clock
 from agent.csms.connection import LinkStatus
 from agent.csms.diagnosis import Diagnosis
+from agent.csms.traffic import Traffic
 from agent.ocpp.timestamps import format_utc_ms
 from agent.store.journal import Journal
 from provisioning.settings import Csms
 
 
-def status(station: Station, journal: Journal, link: LinkStatus, csms: Csms, clock: Clock) -> dict[str, Any]:
+def status(
+    station: Station, journal: Journal, link: LinkStatus, traffic: Traffic, csms: Csms, clock: Clock
+) -> dict[str, Any]:
     """For people and programs; no secrets in it."""
     registration = station.registration.status
     views = station.views()
@@ -50,6 +53,7 @@ def status(station: Station, journal: Journal, link: LinkStatus, csms: Csms, clo
             for evse in station.evses.values()
             if (transaction := evse.transaction) is not None
         ],
+        "bytes_today": traffic.today(clock.utc_ms()),
         "queue": {
             "rows": journal.rows,
             "bytes": journal.bytes,

@@ -160,7 +160,7 @@ class Database:
         if level != self._level:
             self._connection.execute(f"PRAGMA synchronous={level}")
             self._level = level
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("BEGIN")  # no more, so that a file that cannot be written can still be read
         try:
             results = [job.work(self._connection) for job in jobs]
             self._connection.execute("COMMIT")

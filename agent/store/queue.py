@@ -106,7 +106,7 @@ class ReportQueue:
         if stored:
             self._behind.clear()  # whatever was there has been made up for
         for row in rows:
-            if len(self._window) < 10000:
+            if self._complete and len(self._window) < _WINDOW:
                 self._window.append(row)
                 self._fetched_seq = row.seq
             else:

@@ -136,13 +136,22 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*, keys: Mapping[str, object] | None = None, log_level: str = "info", **options: Any) -> AsyncIterator[Rig]:
+async def rig(
+    *,
+    keys: Mapping[str, object] | None = None,
+    evse: Mapping[str, object] | None = None,
+    log_level: str = "info",
+    **options: Any,
+) -> AsyncIterator[Rig]:
     """A rig whose agent has not been started. options: as of `agent.bench.station_files.configuration`."""
     with TemporaryDirectory(prefix="evse-agent-") as name:  # a short path, as Unix sockets need it
         directory = Path(name)
         async with BenchCsms() as csms, BenchNetwork(csms.url) as network:
             content = configuration(
-                network.url, keys={**KEYS, **(keys or {})}, evse={"options": {"voltage": VOLTAGE_V}}, **options
+                network.url,
+                keys={**KEYS, **(keys or {})},
+                evse={"options": {"voltage": VOLTAGE_V}, **(evse or {})},
+                **options,
             )
             agent = AgentProcess(directory, content, log_level=log_level)
             agent.state_dir.mkdir(mode=0o700)

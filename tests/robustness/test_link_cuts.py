@@ -101,6 +101,5 @@ async def test_a_session_is_billed_once_wherever_the_link_fails(part: int) -> No
     cases = [(*place, *how) for place, how in product(places, product((False, True), (False, True)))][part::PARTS]
     failed: list[tuple[object, ...]] = []
     failures = await at_most(10, *(survive(*case, partial(failed.append, case)) for case in cases))
-    print(len(places), len(cases), len(failed), sorted(set(map(str, cases))-set(map(str, failed))))
     assert not failures, f"{len(failures)} of {len(cases)} failures of the link:\n\n" + "\n\n".join(failures[:3])
     assert len(failed) > 0.7 * len(cases)

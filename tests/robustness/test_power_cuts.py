@@ -21,7 +21,6 @@ async def test_each_session_is_billed_once_wherever_the_power_is_cut(session: Li
     assert len(cuts) >= LEAST_CUTS
     reached: list[Cut] = []
     failures = await at_most(10, *(survive(cut, session, reached) for cut in cuts[part::PARTS]))
-    print(len(cuts), len(reached), sorted(set(cuts[part::PARTS])-set(reached)))
     assert not failures, f"{len(failures)} of {len(cuts)} cuts:\n\n" + "\n\n".join(failures[:3])
     # Steps that two threads take can come in another order, or together.
     assert len(reached) > 0.7 * len(cuts[part::PARTS]), sorted(set(cuts) - set(reached))

@@ -46,6 +46,5 @@ async def test_an_interrupted_session_ends_once_wherever_its_recovery_is_cut(par
     assert len(cuts) >= LEAST_CUTS
     reached: list[Cut] = []
     failures = await at_most(10, *(recover_twice(cut, reached) for cut in cuts[part::PARTS]))
-    print(len(cuts), len(reached), sorted(set(cuts[part::PARTS])-set(reached)))
     assert not failures, f"{len(failures)} of {len(cuts)} cuts:\n\n" + "\n\n".join(failures[:3])
     assert len(set(reached)) > 0.7 * len(cuts[part::PARTS]), sorted(set(cuts) - set(reached))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from agent.bench.mock_client import State
 
 CARD = "04AABBCC"
 OTHER_CARD = "04DDEEFF"
+
+_POLL_S = 0.05
 
 Payload = dict[str, Any]
 
@@ -109,6 +112,13 @@ class Site:
         answer = await self.call("GetConfiguration", {"key": list(keys)})
         assert "unknownKey" not in answer
         return {entry["key"]: entry["value"] for entry in answer["configurationKey"]}
+
+
+async def eventually(true: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Until something outside of station and CSMS is true."""
+    async with asyncio.timeout(timeout_s):
+        while not true():
+            await asyncio.sleep(_POLL_S)
 
 
 async def power_cut(site: Site) -> None:

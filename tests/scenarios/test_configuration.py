@@ -83,6 +83,17 @@ class TestReadingAndChanging:
             values = await site.configuration("MeterValueSampleInterval", "ConnectionTimeOut")
             assert values == {"MeterValueSampleInterval": "31", "ConnectionTimeOut": "40"}
 
+    async def test_a_value_that_was_set_holds_even_where_the_file_said_the_same(self, install: Install) -> None:
+        site = await install(keys={"ConnectionTimeOut": 40})
+        await site.agent.wait_registered()
+        await site.configure(ConnectionTimeOut=40)
+        await site.agent.stop()
+        text = site.agent.config_path.read_text()
+        site.agent.config_path.write_text(text.replace('"ConnectionTimeOut" = 40', '"ConnectionTimeOut" = 50'))
+        await site.agent.start()
+        await site.station.wait_connected(connection=2)
+        assert await site.configuration("ConnectionTimeOut") == {"ConnectionTimeOut": "40"}
+
     @pytest.mark.evse_agent(evses=2)
     async def test_phase_rotation(self, site: Site) -> None:
         key = "ConnectorPhaseRotation"

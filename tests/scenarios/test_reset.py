@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.bench.answers import Delay
 from agent.bench.csms import BenchCsms
 from agent.bench.upgrade import Refuse
 
 from .conftest import Install
-from .site import CARD, OTHER_CARD, Site
+from .site import CARD, OTHER_CARD, Site, eventually
 
 
 async def back(site: Site, connection: int = 2) -> None:
@@ -72,12 +73,11 @@ async def test_what_cannot_be_told_before_is_told_afterwards(site: Site) -> None
 
 async def test_nobody_starts_while_it_waits_for_the_csms(site: Site) -> None:
     await site.charge()
-    release = site.hold("StopTransaction")
+    site.csms.on_next("StopTransaction", Delay(1.0))
     assert await site.asked("Reset", type="Soft") == "Accepted"
-    await site.wait_for_call("StopTransaction")
+    await site.wait_for("StopTransaction")
     assert await site.asked("RemoteStartTransaction", idTag=CARD, connectorId=1) == "Rejected"
     await site.swipe(OTHER_CARD)
-    release.set()
     await back(site)
     assert not site.station.calls("Authorize", idTag=OTHER_CARD)
 
@@ -97,8 +97,7 @@ class TestRebootCommand:
         await site.agent.wait_registered()
         assert await site.asked("Reset", type="Hard") == "Accepted"
         await site.station.wait_disconnected()
-        while not witness.exists():
-            await site.agent.ticks()
+        await eventually(witness.exists)
         assert site.agent.running
         await site.agent.stop()  # as the system does when it goes down
         assert witness.read_text() == "tried\n"

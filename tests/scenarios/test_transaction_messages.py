@@ -26,6 +26,8 @@ async def test_a_start_is_sent_again_ever_later_and_given_up_at_last(site: Site)
     status = await site.agent.wait_for_status(lambda status: status["queue"]["parked"] == 1)
     assert status["queue"]["rows"] == 0
     site.csms.on("StartTransaction", None)
+    await site.configure(MeterValueSampleInterval=1)
+    await site.wait_for("MeterValues", transactionId=-1)
     await site.swipe()
     await site.wait_for("StopTransaction", transactionId=-1, reason="Local")
     await site.shows(1, "Finishing")
