@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from agent import __version__
 from agent.board import board_spec
 from agent.charging.effects import Restart, SaveAvailability
 from agent.charging.events import FaultRaised
@@ -137,6 +138,15 @@ class Agent:
     async def _run(self, provisioned: Provisioned, journal: Journal) -> None:
         model = self.model
         clock = Clock(journal.last_known_ms)
+        logger.info(
+            "evse-agent %s starts: %s, %d EVSE(s), state in %s",
+            __version__,
+            provisioned.csms.identity,
+            len(self._config.evses),
+            self._state_dir,
+        )
+        if not provisioned.csms.url:
+            logger.warning("no CSMS is configured: set csms.url with evse-provision")
         journal.begin_boot(clock.utc_ms())
         journal.meet_csms(provisioned.csms_name)
         hardware = Hardware(clock.now, self)

@@ -14,6 +14,7 @@ from agent.config import AgentConfig
 from agent.csms.diagnosis import Diagnosis, DiagnosisCode
 from agent.csms.probe import probe
 from agent.csms.target import Target
+from agent.local.client import NotRunningError, ask
 from agent.local.readable import advice
 from agent.local.status import diagnosis as as_dict
 from agent.provisioned import connection_settings, target
@@ -48,7 +49,7 @@ class Report(NamedTuple):
         lines = [f"{marks[step.ok]}  {step.name:12} {step.seen}" for step in self.steps]
         for step in self.steps:
             if step.diagnosis is not None:
-                lines += ["", *advice(as_dict(step.diagnosis))]
+                lines += ["", str(step.diagnosis.code), *advice(as_dict(step.diagnosis))[1:]]
         lines += ["", "The station can reach its CSMS." if self.passed else "The station cannot reach its CSMS."]
         return "\n".join(lines)
 
@@ -67,8 +68,11 @@ class Report(NamedTuple):
         }
 
 
-async def checkup(config: AgentConfig, state_dir: Path) -> Report:
-    """Raises SettingsError where the settings may not be read."""
+async def checkup(config: AgentConfig, state_dir: Path, *, dial: bool = False) -> Report:
+    """Raises SettingsError where the settings may not be read.
+
+    dial: also while the agent runs, whose connection many CSMSs then close in favour of this one.
+    """
     settings = Settings.load(state_dir, read_only=True)
     utc_ms = time.time_ns() // 1_000_000
     csms = connection_settings(settings.content, config)
@@ -86,12 +90,31 @@ async def checkup(config: AgentConfig, state_dir: Path) -> Report:
     if wanted is None:
         steps.append(Step("csms", False, "no CSMS is configured: set csms.url in the configuration or a site profile"))
         return Report(tuple(steps))
+    if not dial and (running := _running(state_dir)) is not None:
+        steps += running
+        return Report(tuple(steps))
     results = await probe(wanted)
     steps += [Step(result.phase.value, result.ok, result.seen, result.diagnosis) for result in results]
     refused = results[-1].diagnosis
     if refused is not None and refused.code is DiagnosisCode.HTTP_404:
         steps.append(await _without_identity(wanted))
     return Report(tuple(steps))
+
+
+def _running(state_dir: Path) -> list[Step] | None:
+    """The running agent's own word on its link; None: no agent runs, the way is free."""
+    try:
+        link = ask(state_dir / "agent.sock", {"op": "status"})["link"]
+    except (NotRunningError, KeyError):
+        return None
+    told = Step("link", None, "the agent is running, so nothing was dialled; --dial does, and may interrupt it")
+    if link["phase"] == "open":
+        return [told, Step("link", True, f"connected to {link['url']} since {link['connected_since']}")]
+    last = link["last_diagnosis"]
+    return [
+        told,
+        Step("link", False, f"{last['code']}: {last['seen']}" if last else f"not connected ({link['phase']})"),
+    ]
 
 
 async def _without_identity(target: Target) -> Step:
@@ -134,10 +157,10 @@ def _credentials(csms: Csms) -> Iterator[Step]:
         yield Step("credentials", False, f"{problem.key} {problem.wrong}; {problem.right}")
     for note in notes:
         yield Step("credentials", None, note)
-    if not problems:
-        password = "a password is set" if csms.basic_auth_password else "no password is set"
-        address = connection_url(csms.url, csms.identity or "") if csms.url else "no URL"
-        yield Step("credentials", True, f"security profile {profile}, {password}, will dial {address}")
+    if not problems and not notes:
+        yield Step("credentials", True, f"security profile {profile}, with what it needs")
+    if csms.url and not problems:
+        yield Step("credentials", None, f"will dial {connection_url(csms.url, csms.identity or '')}")
 
 
 def _certificates(csms: Csms, utc_ms: int) -> Iterator[Step]:

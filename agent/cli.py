@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         return FAILED
-    except BrokenPipeError:
-        # The reader (`| head`) has had enough; nothing more can be said to anybody.
+    except OSError as error:
+        # The reader (`| head`) has had enough, or the output's disk is full: what is left unsaid must not raise again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return FAILED if isinstance(error, BrokenPipeError) else _fail(error.strerror or error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="validate configuration, credentials and certificates, and try the connection once"
     )
     _add_places(check)
+    check.add_argument("--dial", action="store_true", help="connect even while the agent runs, which may interrupt it")
     check.add_argument("--json", action="store_true", help="for programs")
     check.set_defaults(command=_check)
 
@@ -213,7 +214,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     try:
         config = _load_config(arguments)
-        report = asyncio.run(checkup(config, _state_dir(arguments)))
+        report = asyncio.run(checkup(config, _state_dir(arguments), dial=arguments.dial))
     except ConfigError as error:
         return _fail(error, USAGE)
     except ProvisioningError as error:
@@ -233,7 +234,7 @@ def _demo(_arguments: argparse.Namespace) -> int:
 
 
 def _print(text: str) -> None:
-    print(text)  # noqa: T201 - this is the user interface
+    print(text, flush=True)  # noqa: T201 - this is the user interface
 
 
 # --- evse-provision ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A station of two EVSEs, the second with a latch, its journal and its pump, between ideal hardware and whoever listens."""
+"""A station of two EVSEs with its journal and its pump: for tests of what surrounds the core."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-
-from moving_time import MovingTime, until
 
 from agent.charging import effects as ef
 from agent.charging import events as ev
@@ -31,6 +29,8 @@ from agent.pump import Pump
 from agent.store.database import Database
 from agent.store.journal import Bounds, Journal
 
+from .moving_time import MovingTime, until
+
 ANNA = IdToken("ANNA")
 ACCEPTED = ev.BootAnswered(RegistrationStatus.ACCEPTED, 86_400)
 
@@ -38,7 +38,7 @@ ACCEPTED = ev.BootAnswered(RegistrationStatus.ACCEPTED, 86_400)
 class IdealHardware:
     """Answers with the loop's next step, as the real one; `orders` keeps what it was told and what was durable then."""
 
-    def __init__(self, bench: PumpBench) -> None:
+    def __init__(self, bench: StationBench) -> None:
         self._bench = bench
         self.orders: list[ef.Effect] = []
         self.durable_at_close: list[list[str]] = []
@@ -85,7 +85,7 @@ class RecordingUplink:
         return [report for report in self.reports if isinstance(report, kind)]
 
 
-class PumpBench:
+class StationBench:
     """A station between ideal hardware and a real journal."""
 
     def __init__(self, path: Path, time: MovingTime, *, database: Database | None = None) -> None:
@@ -114,11 +114,9 @@ class PumpBench:
             restored=restored,
         )
         self.hardware = IdealHardware(self)
-        self.uplink = RecordingUplink()
         self.pump = Pump(
             self.station, self.model, self.journal, self.clock, self.settings_changed.append, self._restart
         )
-        self.pump.connect(self.hardware, self.uplink, lambda report: report.kind != "Updated" or bool(report.values))
         self._gates: list[threading.Event] = []
 
     def _wall_s(self) -> float:
@@ -169,3 +167,12 @@ class PumpBench:
             gate.set()
         self.pump.stop()
         self.database.close()
+
+
+class PumpBench(StationBench):
+    """The same, with nobody but a listener behind the pump."""
+
+    def __init__(self, path: Path, time: MovingTime, *, database: Database | None = None) -> None:
+        super().__init__(path, time, database=database)
+        self.uplink = RecordingUplink()
+        self.pump.connect(self.hardware, self.uplink, lambda report: report.kind != "Updated" or bool(report.values))

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from moving_time import MovingTime, settled, until
-from pump_bench import PumpBench
 
 from agent.charging import effects as ef
 from agent.charging import events as ev
@@ -16,6 +14,9 @@ from agent.charging import variables as v
 from agent.charging.reports import BootRequest, ConnectorReport, HeartbeatRequest, TransactionEvent
 from agent.charging.types import Fault, Now, PilotState, RegistrationStatus, StopReason
 from agent.store.database import Database
+
+from .moving_time import MovingTime, settled, until
+from .pump_bench import PumpBench
 
 
 @pytest.fixture

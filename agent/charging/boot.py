@@ -44,6 +44,13 @@ class Registration:
         """Nobody charges at a station that its CSMS has never known (1.6 §4.2.1)."""
         return self.accepted or self.ever_accepted or self._core.policy.tx_before_accepted
 
+    @property
+    def again_in_s(self) -> float | None:
+        """Until the station asks to be registered again; None where it need not, or is asking."""
+        if self.accepted or self._boot_at_s is None:
+            return None
+        return max(0.0, self._boot_at_s - self._core.now.mono_s)
+
     def linked(self) -> bool:
         """True: registered before, nothing to be said again (OCPP-J 1.6 §5.4)."""
         self.link_up = True

@@ -306,7 +306,8 @@ class Link:
         self.backoff.succeeded(stable_for_s)
         if diagnosis.code in _ENDED_BY_OTHERS and self._idle.ended(connection.silent_s):
             logger.warning("connections end after %.0f s of silence; pinging sooner from now on", self._idle.cutoff_s)
-        logger.warning(
-            "connection to the CSMS ended after %.0f s: %s: %s", stable_for_s, diagnosis.code, diagnosis.seen
+        level = logging.INFO if diagnosis.code is DiagnosisCode.CLOSED_LOCALLY else logging.WARNING
+        logger.log(
+            level, "connection to the CSMS ended after %.0f s: %s: %s", stable_for_s, diagnosis.code, diagnosis.seen
         )
         return diagnosis

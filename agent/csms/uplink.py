@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.charging.device_model import DeviceModel
-from agent.charging.events import Event, LinkDown, LinkUp
+from agent.charging.events import BootAnswered, Event, LinkDown, LinkUp
 from agent.charging.reports import (
     Report,
     TransactionEvent,
@@ -296,6 +296,14 @@ class Uplink:
 
     def _apply(self, events: tuple[Event, ...]) -> None:
         for event in events:
+            if isinstance(event, BootAnswered):
+                accepted = event.status is RegistrationStatus.ACCEPTED
+                logger.log(
+                    logging.INFO if accepted else logging.WARNING,
+                    "registration: %s by the CSMS, interval %d s",
+                    event.status,
+                    event.interval_s,
+                )
             self._core.apply(event)
 
     async def _encode(self, row: QueuedReport) -> tuple[Report, Call | None]:
@@ -364,10 +372,9 @@ class Uplink:
         self._core.exchanged()
         self._send(frame, call.action)
         try:
-            async with asyncio.timeout(timeout_s):
-                return await answered
-        except TimeoutError:
-            if not answered.cancelled():  # it came in the same moment
+            # Not cancelled by the timeout: an answer may come in the same moment.
+            await asyncio.wait((answered,), timeout=timeout_s)
+            if answered.done():
                 return answered.result()
             expired = session.tick(now.mono_s + timeout_s)
             assert expired is not None, "neither answered nor failed, so it is pending"

@@ -10,7 +10,7 @@ def readable(answer: dict[str, Any]) -> str:
     link, queue = answer["link"], answer["queue"]
     lines = [f"{answer['identity']}  {answer['time']} (clock: {answer['clock']})"]
     lines.append(f"link          {_link(link)}")
-    lines.append(f"registration  {answer['registration'] or 'not registered yet'}")
+    lines.append(f"registration  {_registration(answer)}")
     lines.append(f"station       {_condition(answer['station'])}")
     for evse in answer["evses"]:
         for connector in evse["connectors"]:
@@ -23,7 +23,7 @@ def readable(answer: dict[str, Any]) -> str:
             f"transaction   EVSE {transaction['evse']}: {transaction['energy_wh']:.0f} Wh since "
             f"{transaction['started']} ({number})"
         )
-    text = f"{queue['rows']} report(s) waiting"
+    text = f"{queue['rows']} reports waiting" if queue["rows"] else "empty"
     if queue["parked"]:
         text += f", {queue['parked']} refused by the CSMS and set aside"
     if not queue["durable"]:
@@ -34,6 +34,17 @@ def readable(answer: dict[str, Any]) -> str:
     if link["phase"] != "open" and link["last_diagnosis"]:
         lines += ["", *advice(link["last_diagnosis"])]
     return "\n".join(lines)
+
+
+def _registration(answer: dict[str, Any]) -> str:
+    status = answer["registration"]
+    if status is None:
+        return "not registered yet"
+    if status == "Accepted":
+        return "Accepted" if answer["link"]["phase"] == "open" else "Accepted when last connected"
+    again = answer["registration_again_in_s"]
+    when = f"; asks again in {again:.0f} s" if again is not None else ""
+    return f"{status} by the CSMS{when}. Ask the CSMS operator to accept {answer['identity']}"
 
 
 def _condition(connector: dict[str, Any], state: str = "") -> str:
@@ -47,15 +58,17 @@ def _condition(connector: dict[str, Any], state: str = "") -> str:
 def _link(link: dict[str, Any]) -> str:
     if link["phase"] == "open":
         return f"connected to {link['url']} since {link['connected_since']}, heard {link['heard_s_ago']} s ago"
-    text = f"{link['phase']}, {link['url'] or 'no CSMS configured'}"
+    if not link["url"]:
+        return "no CSMS is configured: set csms.url with evse-provision"
+    text = f"not connected to {link['url']}"
     if link["next_attempt_in_s"] is not None:
-        text += f", next attempt in {link['next_attempt_in_s']:.0f} s"
-    return text
+        return f"{text}, next attempt in {link['next_attempt_in_s']:.0f} s"
+    return f"{text}, {link['phase']}"
 
 
 def advice(diagnosis: dict[str, Any]) -> list[str]:
     """A diagnosis, as a technician reads it."""
-    lines = [f"{diagnosis['code']}: {diagnosis['seen']}"]
+    lines = [f"{diagnosis['code']} at {diagnosis['at']}: {diagnosis['seen']}"]
     lines += [f"  likely cause: {cause}" for cause in diagnosis["causes"]]
     lines += [f"  {number}. {step}" for number, step in enumerate(diagnosis["next_steps"], start=1)]
     if diagnosis["ask_operator"]:

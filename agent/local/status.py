@@ -9,6 +9,7 @@ from agent.charging.station import Station
 from agent.clock import Clock
 from agent.csms.connection import LinkStatus
 from agent.csms.diagnosis import Diagnosis
+from agent.csms.endpoint import csms_endpoint
 from agent.csms.traffic import Traffic
 from agent.ocpp.timestamps import format_utc_ms
 from agent.store.journal import Journal
@@ -28,6 +29,7 @@ def status(
         "identity": csms.identity,
         "link": _link(link, csms),
         "registration": registration.value if registration else None,
+        "registration_again_in_s": _seconds(station.registration.again_in_s),
         "station": _connector(views[0]),
         "evses": [
             {
@@ -67,7 +69,7 @@ def status(
 def _link(link: LinkStatus, csms: Csms) -> dict[str, Any]:
     return {
         "phase": link.phase.value,
-        "url": link.url or csms.url,
+        "url": link.url or _address(csms),
         "address": link.address,
         "security_profile": csms.security_profile,
         "subprotocol": link.subprotocol,
@@ -86,6 +88,16 @@ def _link(link: LinkStatus, csms: Csms) -> dict[str, Any]:
             {"at": format_utc_ms(each.at_utc_ms), "code": each.code.value, "seen": each.seen} for each in link.history
         ],
     }
+
+
+def _address(csms: Csms) -> str | None:
+    """What would be dialled."""
+    if not csms.url or not csms.identity:
+        return None
+    try:
+        return csms_endpoint(csms.url, csms.identity).shown
+    except ValueError:
+        return csms.url
 
 
 def diagnosis(what: Diagnosis) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from credentials import NOW_MS, Credential, make
 
 from provisioning.certificates import check_client_pair, check_roots, merged
+
+from .credentials import NOW_MS, Credential, make
 
 
 @pytest.fixture(scope="module")

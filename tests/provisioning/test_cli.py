@@ -11,11 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from bench_station import HEARTBEAT, evse_provision
-from credentials import make
 
 from provisioning.settings import Content, Csms, Settings
 from provisioning.state_lock import exclusive
+
+from .bench_station import HEARTBEAT, evse_provision
+from .credentials import make
 
 PROGRAM = Path(__file__).with_name("bench_station.py")
 GOOD = '[csms]\nurl = "ws://csms.example.com/ocpp"\nidentity = "CP001"\nbasic_auth_password = "correct-horse"\n'

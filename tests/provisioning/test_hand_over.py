@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bench_station import BenchCatalogue
-from credentials import NOW_MS
 
 from provisioning.apply import Change
 from provisioning.errors import AgentUnreachableError, ProvisioningError
 from provisioning.hand_over import answer, hand_over
 from provisioning.settings import Settings
+
+from .bench_station import BenchCatalogue
+from .credentials import NOW_MS
 
 PROFILE = {"csms": {"url": "ws://csms.example.com", "basic_auth_password": "correct-horse"}}
 

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from bench_station import HEARTBEAT, POWER, BenchCatalogue
-from credentials import NOW_MS, make
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +15,9 @@ from provisioning.errors import DocumentError, SettingsError
 from provisioning.settings import Content, Csms, Network, Settings
 from provisioning.single_setting import read_setting
 from provisioning.site_profile import SiteProfile, read_document, read_profile
+
+from .bench_station import HEARTBEAT, POWER, BenchCatalogue
+from .credentials import NOW_MS, make
 
 CATALOGUE = BenchCatalogue()
 NOTHING_SET = Content()

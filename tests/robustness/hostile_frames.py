@@ -135,7 +135,7 @@ def _type(validator: Any, name: str, value: Any, schema: Any) -> Iterator[Valida
         yield ValidationError("out of range", validator="maximum")
 
 
-_Validator = extend(Draft6Validator, {"multipleOf": _multiple_of, "type": _type})
+_Validator = extend(Draft6Validator, {"multipleOf": _multiple_of, "type": _type})  # type: ignore[no-untyped-call]  # so says its stub
 
 
 def _decoded(frame: str) -> Any:

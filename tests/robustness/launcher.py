@@ -92,7 +92,7 @@ def _watch_database(steps: Steps) -> None:
     def watched(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         return steps.take("open database", lambda: connect(*args, factory=WatchedConnection, **kwargs))
 
-    sqlite3.connect = watched
+    sqlite3.connect = watched  # type: ignore[assignment]  # the stub has an overload for each use
 
 
 def _watch_files(steps: Steps) -> None:
@@ -121,7 +121,7 @@ def _watch_network(steps: Steps) -> None:
         return steps.take(f"receive {_said(data, actions)}", lambda: data)
 
     socket.socket.send = watched_send  # type: ignore[assignment]  # the stub types every buffer there is
-    socket.socket.recv = watched_receive  # type: ignore[method-assign]  # likewise
+    socket.socket.recv = watched_receive  # type: ignore[assignment, method-assign]  # likewise
 
 
 def _said(data: bytes, actions: dict[str, str]) -> str:

@@ -57,7 +57,7 @@ class Rig:
         """What the ledger holds, in order."""
         return list(self.csms.ledger.transactions.values())
 
-    async def expect(self, action: str, **fields: object) -> None:
+    async def expect(self, action: str, **fields: Any) -> None:
         """The next call of the station like this."""
         await self.station.wait_for(action, timeout_s=PATIENCE_S, **fields)
 

@@ -32,7 +32,7 @@ class Site:
 
     # --- what the CSMS sees -------------------------------------------------------------------------------------------
 
-    async def shows(self, connector: int, status: str, *, timeout_s: float = 5.0, **fields: object) -> Message:
+    async def shows(self, connector: int, status: str, *, timeout_s: float = 5.0, **fields: Any) -> Message:
         """The next StatusNotification of this connector with this status."""
         return await self.wait_for(
             "StatusNotification", connectorId=connector, status=status, timeout_s=timeout_s, **fields

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from store_samples import T0_MS, WIDE, Store, aligned, datum, end, ended, record, stamps, started, updated
 
 from agent.charging.effects import ForgetCacheEntries
 from agent.errors import StoreError
 from agent.store.database import Database
+
+from .store_samples import T0_MS, WIDE, Store, aligned, datum, end, ended, record, stamps, started, updated
 
 
 class SmallDisk:

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_samples import (
+
+from agent.charging.effects import ForgetCacheEntries, SaveCacheEntry, SaveRegistration
+from agent.charging.reports import DurableReport, TransactionEventType, not_before, shifted
+from agent.charging.types import AuthorizationStatus, IdToken, IdTokenInfo
+from agent.store.journal import Record
+
+from .store_samples import (
     ANNA,
     T0_MS,
     WIDE,
@@ -22,11 +28,6 @@ from store_samples import (
     started,
     updated,
 )
-
-from agent.charging.effects import ForgetCacheEntries, SaveCacheEntry, SaveRegistration
-from agent.charging.reports import DurableReport, TransactionEventType, not_before, shifted
-from agent.charging.types import AuthorizationStatus, IdToken, IdTokenInfo
-from agent.store.journal import Record
 
 MINUTE_MS = 60_000
 

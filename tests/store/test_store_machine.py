@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from store_samples import T0_MS, WIDE, Store, ended, record, started, updated
 
 from agent.charging.effects import ForgetTransaction
 from agent.charging.reports import DurableReport
 from agent.store.queue import QueuedReport
+
+from .store_samples import T0_MS, WIDE, Store, ended, record, started, updated
 
 
 class Owed(NamedTuple):
