@@ -222,6 +222,7 @@ class _Run:
             self._provisioned.save_availability(availability)
             return
         self._use_link_settings()
+        self._uplink.wake()
         if self._provisioned.save_variables():
             self._link.redial("the connection settings have changed")
 

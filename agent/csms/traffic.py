@@ -45,14 +45,21 @@ def trace(direction: str, frame: str) -> None:
 
 def redacted(frame: str) -> str:
     """The frame for people: bounded, and without what must not be seen."""
-    if not any(key in frame.casefold() for key in _SECRET_KEYS):
+    # A key may be spelled in capitals or with escapes: what is not plainly harmless is judged decoded.
+    if "\\" not in frame and not _names_a_secret(frame):
         return frame[:_SHOWN]
     try:
         message = json.loads(frame)
         payload = message[3]
-        if str(payload["key"]).casefold() in _SECRET_KEYS:
+        if _names_a_secret(str(payload.get("key"))):
             payload["value"] = "***"
-            return json.dumps(message, separators=(",", ":"))[:_SHOWN]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    return "(not shown: it names a secret)"
+        shown = json.dumps(message, separators=(",", ":"))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "(not shown: it may hold a secret)"
+    if _names_a_secret(shown) and payload.get("value") != "***":
+        return "(not shown: it may hold a secret)"
+    return shown[:_SHOWN]
+
+
+def _names_a_secret(text: str) -> bool:
+    return any(key in text.casefold() for key in _SECRET_KEYS)

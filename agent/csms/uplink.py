@@ -21,6 +21,7 @@ from agent.charging.reports import (
     shifted,
 )
 from agent.charging.types import Now, RegistrationStatus
+from agent.charging.value import Value
 from agent.charging.variables import MESSAGE_ATTEMPT_INTERVAL, MESSAGE_ATTEMPTS, MESSAGE_TIMEOUT
 from agent.csms.diagnosis import NotConnected
 from agent.csms.present import PresentReports
@@ -49,6 +50,8 @@ from agent.store.queue import QueuedReport
 
 logger = logging.getLogger(__name__)
 
+_AFTER_BUG_S = 1.0
+
 
 class Wire(Protocol):
     """The open connection, as far as the conversation needs it."""
@@ -66,6 +69,14 @@ class Core(Protocol):
     def now(self) -> Now: ...
     @property
     def registration(self) -> RegistrationStatus | None: ...
+
+
+class _Failed(Value):
+    """A durable report that the CSMS did not process, since then, to be sent again later."""
+
+    row: QueuedReport
+    report: Report
+    at_s: float
 
 
 class Uplink:
@@ -86,7 +97,8 @@ class Uplink:
         self._wake = asyncio.Event()
         self._backlog_seq = 0
         self._learning: asyncio.Future[None] | None = None
-        self._retry_at_s: float | None = None
+        self._failed: _Failed | None = None
+        self._asked_id = ""
         self._values_limit: int | None = None
         self._sending_values = 0
         self.sent = 0
@@ -173,8 +185,16 @@ class Uplink:
                 pass
 
     def _settle(self, outcome: CallSucceeded | CallFailed) -> None:
-        if self._answered is not None and not self._answered.done():
+        if outcome.message_id == self._asked_id and self._answered is not None and not self._answered.done():
             self._answered.set_result(outcome)
+            return
+        failed = self._failed
+        if isinstance(outcome, CallSucceeded) and failed is not None and failed.row.message_id == outcome.message_id:
+            answer = self._understood(failed.report, outcome)
+            if isinstance(answer, Answer):
+                self._failed = None
+                self._taken(failed.row, failed.report, answer)
+                self._wake.set()
 
     def _count(self, action: str, frame: str) -> None:
         self.traffic.count(action, frame, self._core.now().utc_ms)
@@ -223,13 +243,19 @@ class Uplink:
         """Send, for ever: one call at a time, each when it is due."""
         while True:
             self._wake.clear()
-            if self._wire is None or not await self._send_next():
+            try:
+                sent = self._wire is not None and await self._send_next()
+            except Exception:  # a report with a bug in its way must cost that report, not the station
+                logger.exception("a report could not be sent")
+                await asyncio.sleep(_AFTER_BUG_S)
+                sent = True
+            if not sent:
                 await self._sleep()
 
     async def _sleep(self) -> None:
         timeout_s = None
-        if self._wire is not None and self._retry_at_s is not None:
-            timeout_s = max(0.0, self._retry_at_s - self._core.now().mono_s)
+        if self._wire is not None and self._failed is not None:
+            timeout_s = max(0.0, self._retry_in_s(self._failed))
         try:
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
@@ -250,9 +276,9 @@ class Uplink:
         return True
 
     async def _due_head(self) -> QueuedReport | None:
-        if self._retry_at_s is not None and self._core.now().mono_s < self._retry_at_s:
+        if self._failed is not None and self._retry_in_s(self._failed) > 0:
             return None
-        self._retry_at_s = None
+        self._failed = None
         if self._core.registration is not RegistrationStatus.ACCEPTED:
             return None
         if self._learning is not None and not self._learning.done():
@@ -283,8 +309,12 @@ class Uplink:
             return
         answer = await self._ask(report, call, row.message_id)
         if isinstance(answer, CallFailed):
-            self._durable_failed(row, answer)
+            self._durable_failed(row, report, answer)
             return
+        self._taken(row, report, answer)
+
+    def _taken(self, row: QueuedReport, report: Report, answer: Answer) -> None:
+        """The CSMS has taken the report."""
         sent_ms = report.at_ms if isinstance(report, TransactionEvent) else 0
         durable = self._journal.delivered(row, csms_id=answer.csms_id, sent_ms=sent_ms)
         if answer.csms_id is not None:
@@ -323,7 +353,7 @@ class Uplink:
             report = report._replace(data=data)
         return report, self._adapter.encode(report)
 
-    def _durable_failed(self, row: QueuedReport, failure: CallFailed) -> None:
+    def _durable_failed(self, row: QueuedReport, report: Report, failure: CallFailed) -> None:
         if failure.reason is FailureReason.CONNECTION_CLOSED:
             return  # not the CSMS's word on it: sent again on the next connection
         attempts = self._model.integer(MESSAGE_ATTEMPTS)
@@ -333,23 +363,28 @@ class Uplink:
             self._journal.park(row, f"{failure.action}: {_why(failure)}", self._core.now().utc_ms)
             logger.error("%s is set aside: the CSMS does not take it", failure.action)
             return
+        self._failed = _Failed(row, report, self._core.now().mono_s)
+
+    def _retry_in_s(self, failed: _Failed) -> float:
+        """By the interval as it is now: one that was set by mistake can be mended (1.6 §3.7.1)."""
         interval_s = self._model.integer(MESSAGE_ATTEMPT_INTERVAL)
-        self._retry_at_s = self._core.now().mono_s + interval_s * row.attempts
+        return failed.at_s + interval_s * failed.row.attempts - self._core.now().mono_s
 
     async def _ask(self, report: Report, call: Call, message_id: str) -> Answer | CallFailed:
         """The call and what its answer means."""
         outcome = await self._call(call, message_id)
-        if isinstance(outcome, CallFailed):
-            return outcome
+        return outcome if isinstance(outcome, CallFailed) else self._understood(report, outcome)
+
+    def _understood(self, report: Report, outcome: CallSucceeded) -> Answer | CallFailed:
         if outcome.complaint:
             logger.warning("answer to %s: %s", outcome.action, outcome.complaint)
         try:
             answer = self._adapter.answered(report, outcome.payload)
         except CallError as error:
-            return CallFailed(message_id, call.action, FailureReason.UNUSABLE_ANSWER, error)
+            return CallFailed(outcome.message_id, outcome.action, FailureReason.UNUSABLE_ANSWER, error)
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             reason = PropertyConstraintViolation(repr(error))
-            return CallFailed(message_id, call.action, FailureReason.UNUSABLE_ANSWER, reason)
+            return CallFailed(outcome.message_id, outcome.action, FailureReason.UNUSABLE_ANSWER, reason)
         if answer.csms_ms is not None:
             self._core.clock_seen(answer.csms_ms)
         return answer
@@ -367,7 +402,7 @@ class Uplink:
             logger.exception("%s cannot be sent", call.action)
             return CallFailed(message_id, call.action, FailureReason.REFUSED, InternalError(str(error)))
         answered: asyncio.Future[CallSucceeded | CallFailed] = asyncio.get_running_loop().create_future()
-        self._answered = answered
+        self._answered, self._asked_id = answered, message_id
         self.sent += 1
         self._core.exchanged()
         self._send(frame, call.action)

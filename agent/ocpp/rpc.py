@@ -43,6 +43,9 @@ KEPT_DETAILS = 16
 OPEN_CALLS = 32
 """Calls of the CSMS that may wait for our answers at once. A CSMS that keeps to §4.1.1 needs one."""
 
+_LATE_CALLS = 16
+"""Calls given up of which a late answer is still understood."""
+
 UNREADABLE_ID = "-1"
 """Message id in the answer to a frame without a usable one (2.0.1 Part 4 §4.2.3)."""
 
@@ -119,7 +122,7 @@ class RpcSession:
             that a block can be switched off or on during the session.
     """
 
-    __slots__ = ("_actions", "_open", "_pending", "_supported", "_validators", "_version")
+    __slots__ = ("_actions", "_late", "_open", "_pending", "_supported", "_validators", "_version")
 
     def __init__(self, version: OcppVersion, supported: Container[str]) -> None:
         self._version = version
@@ -128,6 +131,7 @@ class RpcSession:
         self._validators: dict[tuple[str, Kind], Callable[[Payload], bool]] = {}
         self._pending: _Pending | None = None
         self._open: dict[str, str] = {}
+        self._late: dict[str, str] = {}
 
     # calls of ours
 
@@ -152,6 +156,7 @@ class RpcSession:
             raise InvalidPayload(f"a message id has 1 to {MESSAGE_ID_LENGTH} characters")
         frame = self._encoded([CALL, message_id, action, payload], action, "request", payload)
         self._pending = _Pending(message_id, action, now_s + timeout_s)
+        self._late.pop(message_id, None)
         return frame
 
     def next_deadline(self) -> float | None:
@@ -159,9 +164,12 @@ class RpcSession:
         return self._pending.deadline_s if self._pending else None
 
     def tick(self, now_s: float) -> CallFailed | None:
-        """Gives up the pending call once its time is over. An answer that comes later is ignored."""
+        """Gives up the pending call once its time is over. An answer that comes later is a `CallSucceeded` still."""
         if self._pending is None or now_s < self._pending.deadline_s:
             return None
+        self._late[self._pending.message_id] = self._pending.action
+        while len(self._late) > _LATE_CALLS:
+            del self._late[next(iter(self._late))]
         return self._give_up(FailureReason.TIMED_OUT)
 
     def close(self) -> CallFailed | None:
@@ -254,6 +262,8 @@ class RpcSession:
         message_id = message[1] if len(message) > 1 else None
         pending = self._pending
         if pending is None or message_id != pending.message_id:
+            if kind == CALLRESULT and isinstance(message_id, str) and message_id in self._late:
+                return self._late_answer(message_id, message)
             return Ignored(f"{name} to no call that waits: {_shown(message_id)}")
         if kind == CALLERROR:
             self._pending = None
@@ -271,6 +281,14 @@ class RpcSession:
             return self._unusable(pending, complaint)
         self._pending = None
         return CallSucceeded(pending.message_id, pending.action, payload, complaint)
+
+    def _late_answer(self, message_id: str, message: list[Any]) -> Event:
+        """The CSMS did process what we have given up waiting for: worth more than a second attempt."""
+        action = self._late.pop(message_id)
+        payload = message[2] if len(message) == 3 else None
+        if not isinstance(payload, dict) or not self._is_valid(action, "response", payload):
+            return Ignored(f"late and unusable answer to {action}")
+        return CallSucceeded(message_id, action, payload, "the answer came late")
 
     def _unreadable(self, frame: str | bytes, error: Exception) -> Event:
         """Not JSON, or too much. If the head tells whose answer it is, that call need not time out first."""

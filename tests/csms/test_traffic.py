@@ -36,6 +36,8 @@ def test_only_the_last_days_are_kept() -> None:
         '[2,"1","ChangeConfiguration",{"value":"s3cret-key","key":"aUTHORIZATIONkEY"}]',
         '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"s3cret-key"',
         '["AuthorizationKey","s3cret-key"]',
+        '[2,"1","ChangeConfiguration",{"key":"Authorization\\u004bey","value":"s3cret-key"}]',
+        '[2,"1","ChangeConfiguration",{"key":"x","value":"s3cret-key","key":"Authorization\\u004bey"}]',
     ],
 )
 def test_a_key_is_never_shown_whatever_the_frame_looks_like(frame: str) -> None:

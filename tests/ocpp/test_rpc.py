@@ -179,11 +179,33 @@ def test_a_call_times_out_at_its_deadline_and_not_before() -> None:
     assert rpc.tick(131.0) is None
 
 
-def test_an_answer_after_the_timeout_is_ignored() -> None:
+def test_an_answer_after_the_timeout_is_still_understood_once() -> None:
+    """The CSMS did process it: asking again would make it do so twice."""
     rpc = session()
     call_boot(rpc)
     rpc.tick(130.0)
+    late = rpc.receive_text(frame(3, "b1", BOOTED))
+    assert isinstance(late, CallSucceeded)
+    assert (late.action, late.payload, late.complaint) == ("BootNotification", BOOTED, "the answer came late")
     assert isinstance(rpc.receive_text(frame(3, "b1", BOOTED)), Ignored)
+
+
+@pytest.mark.parametrize("answer", ['[4,"b1","InternalError","",{}]', '[3,"b1",{}]', '[3,"b1",null]', '[3,"b1"]'])
+def test_a_late_answer_that_helps_nobody_is_ignored(answer: str) -> None:
+    rpc = session()
+    call_boot(rpc)
+    rpc.tick(130.0)
+    assert isinstance(rpc.receive_text(answer), Ignored)
+
+
+def test_late_answers_are_understood_of_the_last_calls_only() -> None:
+    rpc = session()
+    for number in range(40):
+        rpc.call("Heartbeat", {}, f"h{number}", 0.0, 1.0)
+        rpc.tick(1.0)
+    now = {"currentTime": "2026-01-01T00:00:00Z"}
+    assert isinstance(rpc.receive_text(frame(3, "h0", now)), Ignored)
+    assert isinstance(rpc.receive_text(frame(3, "h39", now)), CallSucceeded)
 
 
 @pytest.mark.parametrize("answer", ['[3,"b2",{}]', '[4,"b2","InternalError","",{}]', "[3,null,{}]", '[3,"B1",{}]'])
