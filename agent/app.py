@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,9 @@ from agent.store.journal import Bounds, Journal
 logger = logging.getLogger(__name__)
 
 # From SIGTERM to the exit in 5 s, of which the transactions may take so much to end.
-_ENDING_S = 2.0
+_ENDING_S = 1.5
+# And so much the hardware to be closed, whatever hangs in it.
+_CLOSING_S = 1.5
 # How long a reset waits for the CSMS to hear of the transactions that it ends (1.6 §5.14).
 _DELIVERY_S = 10.0
 
@@ -79,12 +81,12 @@ class Agent:
             station.vendor, station.model, station.serial_number, station.firmware_version or firmware_version
         )
         self.over = asyncio.Event()
-        self._exit = Exit.STOPPED
+        self.exit = Exit.STOPPED
 
     def stop(self, why: Exit = Exit.STOPPED) -> None:
         """End the run. Idempotent: the first reason counts."""
         if not self.over.is_set():
-            self._exit = why
+            self.exit = why
             self.over.set()
 
     async def run(self, *, signals: bool = True) -> Exit:
@@ -101,7 +103,7 @@ class Agent:
                 journal.close()
         finally:
             provisioned.close()
-        return self._exit
+        return self.exit
 
     # --- what the hardware asks of the configuration ------------------------------------------------------------------
 
@@ -151,8 +153,8 @@ class Agent:
         journal.meet_csms(provisioned.csms_name)
         hardware = Hardware(clock.now, self)
         try:
-            await hardware.open(board_spec(self._config, self._state_dir))
-            # No await between here and `listen`: the hardware's first signals come with the loop's next step.
+            if not await self._unless_over(hardware.open(board_spec(self._config, self._state_dir))):
+                return
             for variable in model.support_measurands(measurand_items(hardware.measurands)):
                 logger.warning("%s asks for measurands that the meters do not give", variable)
             station = Station(
@@ -168,8 +170,26 @@ class Agent:
             model.on_change(LIGHT_INTENSITY, lambda _variable: hardware.relight())
             await run.serve(self._state_dir / "agent.sock")
         finally:
-            await hardware.close()
+            try:
+                async with asyncio.timeout(_CLOSING_S):
+                    await hardware.close()
+            except TimeoutError:
+                logger.critical("the hardware did not close in time")
             await journal.flush()
+
+    async def _unless_over(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do it; False: the agent was stopped meanwhile."""
+        doing, over = asyncio.ensure_future(work), asyncio.ensure_future(self.over.wait())
+        try:
+            await asyncio.wait((doing, over), return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                return False
+            doing.result()
+            return True
+        finally:
+            for task in (doing, over):
+                task.cancel()
+            await asyncio.gather(doing, over, return_exceptions=True)
 
     def _evses(self, hardware: Hardware) -> list[EvseSpec]:
         return [evse_spec(evse)._replace(has_lock=evse.id in hardware.locks) for evse in self._config.evses]
@@ -224,7 +244,8 @@ class _Run:
         self._use_link_settings()
         self._uplink.wake()
         if self._provisioned.save_variables():
-            self._link.redial("the connection settings have changed")
+            # The CSMS that asked for it first gets its answer.
+            asyncio.get_running_loop().call_soon(self._link.redial, "the connection settings have changed")
 
     def _use_link_settings(self) -> None:
         integer = self._model.integer
@@ -277,7 +298,8 @@ class _Run:
                     group.create_task(_tell_systemd(), name="systemd"),
                 ]
                 await self._agent.over.wait()
-                notify("STOPPING=1")
+                if self._agent.exit is Exit.STOPPED:
+                    notify("STOPPING=1")  # a program that replaces itself does not stop
                 await self._wind_up()
                 await self._link.stop()
                 for task in tasks:

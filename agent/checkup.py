@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from agent.board import board_spec
 from agent.config import AgentConfig
 from agent.csms.diagnosis import Diagnosis, DiagnosisCode
+from agent.csms.endpoint import csms_endpoint
 from agent.csms.probe import probe
 from agent.csms.target import Target
 from agent.local.client import NotRunningError, ask
@@ -21,7 +22,7 @@ from agent.provisioned import connection_settings, target
 from hal.board import Board
 from hal.errors import BoardConfigError
 from provisioning.certificates import Findings, check_client_pair, check_roots
-from provisioning.connection_rules import check_identity, check_together, check_url, connection_url
+from provisioning.connection_rules import check_identity, check_together, check_url
 from provisioning.errors import Problem
 from provisioning.settings import Csms, Settings
 
@@ -160,7 +161,15 @@ def _credentials(csms: Csms) -> Iterator[Step]:
     if not problems and not notes:
         yield Step("credentials", True, f"security profile {profile}, with what it needs")
     if csms.url and not problems:
-        yield Step("credentials", None, f"will dial {connection_url(csms.url, csms.identity or '')}")
+        yield Step("credentials", None, f"will dial {_dialled(csms.url, csms.identity or '')}")
+
+
+def _dialled(url: str, identity: str) -> str:
+    """For people: the values in a query may be tokens."""
+    try:
+        return csms_endpoint(url, identity).shown
+    except ValueError:
+        return "nothing: the URL cannot be used"
 
 
 def _certificates(csms: Csms, utc_ms: int) -> Iterator[Step]:

@@ -68,7 +68,8 @@ class Hardware:
     """The board, opened by `open` and closed by `close`."""
 
     def __init__(self, now: Callable[[], Now], light: Lighting) -> None:
-        self._apply: Callable[[ev.Event], None] = lambda _event: None
+        self._waiting: list[ev.Event] = []
+        self._apply: Callable[[ev.Event], None] = self._waiting.append
         self._opened: Board | None = None
         self._now = now
         self._light = light
@@ -79,10 +80,7 @@ class Hardware:
         self._views: dict[tuple[int, int], ConnectorView] = {}
 
     async def open(self, spec: BoardSpec) -> None:
-        """Raises BoardConfigError or the HalError of the part that does not open.
-
-        The first signals come with the event loop's next step: `listen` before the next await.
-        """
+        """Raises BoardConfigError or the HalError of the part that does not open. Events wait until `listen`."""
         self._opened = await Board.open(spec, self._receive)
 
     @property
@@ -91,8 +89,11 @@ class Hardware:
         return self._opened
 
     def listen(self, apply: Callable[[ev.Event], None]) -> None:
-        """From here on events go to `apply`."""
+        """From here on events go to `apply`, those that have waited first."""
         self._apply = apply
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            apply(event)
 
     def _receive(self, signal: Signal) -> None:
         for event in _events(signal):

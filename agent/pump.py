@@ -186,9 +186,9 @@ class Pump:
         self._commit(records)
 
     def _commit(self, records: list[Output], boot: int | None = None) -> None:
-        self._committing = True
-        # type: the callers have asked _journalled
+        # The callers have asked `_journalled` what the records are.
         done = self._journal.write(records, self._clock.utc_ms(), boot=boot)  # type: ignore[arg-type]
+        self._committing = True
         done.add_done_callback(self._written)
 
     def _carried(self, output: Output) -> bool:

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from agent.charging.value import Value
 from agent.csms.backoff import Backoff, DialLimit
-from agent.csms.diagnosis import Diagnosis, DiagnosisCode, DialFailed
+from agent.csms.diagnosis import Diagnosis, DiagnosisCode, DialFailed, Phase, diagnose
 from agent.csms.dial import Established, Timeouts, dial, utc_now_ms
 from agent.csms.idle import IdleCutoff
 from agent.csms.inspection import Inspector
@@ -244,6 +244,11 @@ class Link:
         except DialFailed as error:
             logger.warning("no connection to the CSMS: %s", error)
             diagnosis = error.diagnosis
+        except Exception as error:  # whatever goes wrong on the way, the station dials again
+            logger.exception("the link failed")
+            diagnosis = diagnose(
+                DiagnosisCode.CONNECT_FAILED, Phase.TCP, f"internal error: {type(error).__name__}", self._utc_ms()
+            )
         except asyncio.CancelledError:
             # `stop` and `redial` cancel the dial only; whoever cancels `run` means it.
             task = asyncio.current_task()
@@ -254,7 +259,10 @@ class Link:
             self._next_attempt_s = self._mono_s() + wait_s
         if diagnosis is not None:
             self._history.append(diagnosis)
-            self._events.on_down(diagnosis)
+            try:
+                self._events.on_down(diagnosis)
+            except Exception:  # as above
+                logger.exception("the end of a connection was not taken in")
 
     async def _dial(self, target: Target) -> Established:
         self._phase = LinkPhase.DIALING

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from agent.charging.value import Value
 
+_LONGEST_LABEL = 63  # RFC 1035 §2.3.4
 _PORTS = {"ws": 80, "wss": 443, "http": 80}
 
 # What RFC 3986 §3.3 lets stand unencoded in a path segment, besides letters, digits and "-._~".
@@ -113,6 +114,9 @@ def _parse(url: str, schemes: tuple[str, ...]) -> tuple[Endpoint, str, str]:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
             raise ValueError("its host name cannot be written in the DNS") from None
+    labels = host.removesuffix(".").split(".")
+    if ":" not in host and not all(0 < len(label) <= _LONGEST_LABEL for label in labels):
+        raise ValueError(f"its host name has a part that is empty or longer than {_LONGEST_LABEL} characters")
     if not (parts.path + parts.query).isascii():
         raise ValueError("its path has characters that a URL cannot have; percent-encode them")
     userinfo = parts.netloc.rpartition("@")[0]

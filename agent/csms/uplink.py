@@ -161,6 +161,8 @@ class Uplink:
             return
         try:
             payload = self._adapter.handle(call.action, call.payload, call.message_id, self._core.now())
+            # What is answered Accepted is durable; what follows from it is sent after the answer all the same.
+            self._core.settle()
             if payload is not None:
                 self._send(self._session.answer(call.message_id, payload), call.action)
         except CallError as error:

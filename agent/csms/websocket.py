@@ -176,6 +176,10 @@ class Connection(asyncio.Protocol):
             raise NotConnected("the connection to the CSMS is closed")
         self._protocol.send_text(text.encode())
         self._flush()
+        self._check_unsent()
+
+    def _check_unsent(self) -> None:
+        """A peer that does not read: neither our messages nor the pongs that it asks for may fill the memory."""
         unsent = self._transport.get_write_buffer_size()
         if unsent > MAX_UNSENT_BYTES:
             self._finish(DiagnosisCode.SEND_STALLED, f"{unsent} bytes wait to be sent and nobody takes them")
@@ -236,6 +240,7 @@ class Connection(asyncio.Protocol):
         if self._closed.done():
             return
         self._flush()
+        self._check_unsent()
         error = self._protocol.parser_exc
         if error is not None:
             self._refuse(error)
