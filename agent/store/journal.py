@@ -45,6 +45,8 @@ _DURABLE = (TransactionEvent, SaveTransaction, ForgetTransaction)
 # Meter values that the CSMS does not take, for support to look at.
 _KEPT_PARKED_VALUES = 1000
 
+_CLOCK_STEPS = 100  # told apart; a sound CSMS makes one a boot
+
 
 class ClockStep(Value):
     """Stamps of `boot` made before `seq` are off by `delta_ms`."""
@@ -245,7 +247,7 @@ class Journal:
 
     async def data(self, transaction_id: str) -> tuple[MeterValue, ...]:
         """What was collected for the transaction's end report, oldest first, with the clock's steps made up for."""
-        return await self._data.read(transaction_id)
+        return await self._data.read(transaction_id, self.sent_ms.get(transaction_id, 0))
 
     def delivered(self, row: QueuedReport, *, csms_id: str | None = None, sent_ms: int = 0) -> asyncio.Future[None]:
         """The CSMS has taken it. The future matters where the next report must not go out before this is durable."""
@@ -320,10 +322,17 @@ class Journal:
 
     def clock_stepped(self, delta_ms: int) -> None:
         """Every stamp made so far in this run of the program was off by `delta_ms`."""
-        # A place of its own, so that what is stamped next is told from what was stamped last.
-        step = ClockStep(self.boot, self._seq(), delta_ms)
+        statements: Statements = {}
+        if len(self.clock_steps) >= _CLOCK_STEPS and self.clock_steps[-1].boot == self.boot:
+            # A CSMS that cannot make up its mind may cost accuracy, but neither memory nor flash.
+            last = self.clock_steps.pop()
+            step = last._replace(delta_ms=last.delta_ms + delta_ms)
+            statements["gone", last.seq] = ("DELETE FROM clock_steps WHERE boot = ? AND seq = ?", (last.boot, last.seq))
+        else:
+            # A place of its own, so that what is stamped next is told from what was stamped last.
+            step = ClockStep(self.boot, self._seq(), delta_ms)
         self.clock_steps.append(step)
-        statements: Statements = {("step", step.seq): ("INSERT INTO clock_steps VALUES (?, ?, ?)", tuple(step))}
+        statements["step", step.seq] = ("INSERT INTO clock_steps VALUES (?, ?, ?)", tuple(step))
         if delta_ms < 0:
             # What was said before of a running transaction is later than what will be stamped next.
             for transaction_id, sent_ms in self.sent_ms.items():

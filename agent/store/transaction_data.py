@@ -59,8 +59,11 @@ class TransactionData:
             (transaction_id, data_id, *place, codec.dump_meter_value(value)),
         )
 
-    async def read(self, transaction_id: str) -> tuple[MeterValue, ...]:
-        """Oldest first, with the clock's steps made up for. What cannot be read is left out."""
+    async def read(self, transaction_id: str, told_ms: int) -> tuple[MeterValue, ...]:
+        """Oldest first, with the clock's steps made up for. What cannot be read is left out.
+
+        told_ms: the latest stamp that the CSMS has heard of this transaction; 0 for none.
+        """
         ids = self._ids.get(transaction_id, [])
         unwritten = ((data_id, self._writer.unwritten(("data", data_id))) for data_id in ids)
         rows = {data_id: statement[1][2:] for data_id, statement in unwritten if statement is not None}
@@ -75,16 +78,20 @@ class TransactionData:
                 rows[data_id] = tuple(row)
         except StoreError as error:
             logger.error("meter values of %s cannot be read: %s", transaction_id, error)  # noqa: TRY400 - no bug of ours
-        return tuple(self._values(rows[data_id] for data_id in ids if data_id in rows))
+        return tuple(self._values((rows[data_id] for data_id in ids if data_id in rows), told_ms))
 
-    def _values(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[MeterValue]:
+    def _values(self, rows: Iterator[tuple[Any, ...]], told_ms: int) -> Iterator[MeterValue]:
+        latest_ms = 0
         for boot, seq, body in rows:
             try:
                 value = codec.load_meter_value(body)
             except codec.UNREADABLE:
                 logger.warning("a meter value is damaged, and left out")
             else:
-                yield value._replace(at_ms=value.at_ms + self._correction_ms(boot, seq))
+                # A clock that went back does not take back what the CSMS has heard, the start at least.
+                corrected_ms = value.at_ms + self._correction_ms(boot, seq)
+                latest_ms = max(latest_ms, corrected_ms, min(value.at_ms, told_ms))
+                yield value._replace(at_ms=latest_ms)
 
     def drop(self, transaction_id: str) -> Statements:
         """They have been delivered."""

@@ -176,6 +176,15 @@ async def test_the_order_is_kept_where_a_backlog_is_in_the_file_and_the_news_in_
     assert stamps(seen) == list(range(number + 2))
 
 
+async def test_a_backlog_is_read_from_a_disk_that_can_only_be_read(store: Store) -> None:
+    for number in range(250):
+        store.journal.write([aligned(at_ms=number)], T0_MS)
+    await store.journal.flush()
+    store.database.read(lambda connection: connection.execute("PRAGMA query_only=ON"))
+    assert stamps(row.report for row in await store.deliver_all()) == list(range(250))
+    assert degraded(store)
+
+
 async def test_the_end_report_has_its_values_though_none_could_be_stored(store: Store, disk: Disk) -> None:
     await store.journal.write([datum(at_ms=0), datum(at_ms=1)], T0_MS)
     disk.fill()

@@ -72,6 +72,12 @@ class TestQueue:
         await store.journal.flush()
         assert stamps(row.report for row in await store.deliver_all()) == list(range(count))
 
+    async def test_little_of_it_is_held_in_memory(self, store: Store) -> None:
+        """A week offline must not take the memory of a small controller."""
+        await store.journal.write([updated(at_ms=number) for number in range(1000)], T0_MS)
+        assert await store.journal.head() is not None
+        assert len(store.journal._queue._window) <= 100
+
     async def test_a_restart_meets_a_full_queue(self, store: Store) -> None:
         reports = [started(f"t{number}", number) for number in range(250)]
         await store.journal.write(reports, T0_MS)
@@ -410,6 +416,15 @@ class TestClock:
         assert await self._stamps(store) == [100, 1_000_005]
         store.close()
 
+    async def test_a_csms_that_cannot_make_up_its_mind_fills_nothing(self, store: Store) -> None:
+        for _ in range(150):
+            store.journal.clock_stepped(10_000)
+            store.journal.clock_stepped(-10_000)
+        store.journal.clock_stepped(7_000)
+        await store.journal.flush()
+        assert len(store.journal.clock_steps) == 100
+        assert store.journal.correction_ms(store.journal.boot, 0) == 7_000
+
     async def test_a_power_loss_is_stamped_by_the_clock_that_saw_it(self, store: Store) -> None:
         store.journal.begin_boot(T0_MS)
         await store.journal.write([record(last_ms=T0_MS)], T0_MS)
@@ -435,6 +450,18 @@ class TestClock:
         store = await reopened(store)  # a restart in the middle of the restart takes nothing away
         assert max(found.last_ms for found in store.journal.transactions) == T0_MS + 6000
         assert [value.at_ms for value in await store.journal.data("t1")] == [5003, 5004]
+        store.close()
+
+    async def test_a_step_is_kept_while_a_running_transaction_needs_it(self, store: Store) -> None:
+        """also where the power goes a second time, before the transaction has been ended"""
+        store.journal.begin_boot(T0_MS)
+        await store.journal.write([record(last_ms=T0_MS)], T0_MS)
+        store.journal.clock_stepped(5000)
+        for _ in range(3):
+            store = await reopened(store)
+            assert store.journal.transactions[0].last_ms == T0_MS + 5000
+            store.journal.begin_boot(T0_MS)
+        await store.journal.flush()
         store.close()
 
     async def test_what_was_said_last_is_known_when_the_clock_went_back(self, store: Store) -> None:
@@ -478,6 +505,34 @@ def entry(value: str, used_ms: int = 1) -> SaveCacheEntry:
 
 def cached(store: Store) -> set[str]:
     return {found.id_token.value for found in store.journal.cache}
+
+
+class TestFlushes:
+    """Money is flushed to the medium, what can be rebuilt is not: a flush takes its time, and wears the flash."""
+
+    @staticmethod
+    def flushed(store: Store) -> bool:
+        return bool(store.database.read(lambda c: c.execute("PRAGMA synchronous").fetchone()[0] == 2))
+
+    async def test_a_transactions_reports_and_its_register(self, store: Store) -> None:
+        money: list[list[Record]] = [[started()], [updated()], [record()], [*end()]]
+        for records in money:
+            await store.journal.write([aligned()], T0_MS)
+            assert not self.flushed(store)
+            await store.journal.write(records, T0_MS)
+            assert self.flushed(store)
+
+    async def test_what_is_delivered_is_not_but_for_the_csmss_name(self, store: Store) -> None:
+        await store.journal.write([started(), updated(), started("t2")], T0_MS)
+        for csms_id in ("17", None, "18"):
+            row = await store.journal.head()
+            assert row is not None
+            await store.journal.delivered(row, csms_id=csms_id, sent_ms=T0_MS)
+            assert self.flushed(store) == (csms_id is not None)
+
+    async def test_knowledge_of_tokens_is_not(self, store: Store) -> None:
+        await store.journal.write([entry("ANNA"), SaveRegistration()], T0_MS)
+        assert not self.flushed(store)
 
 
 class TestFacts:
