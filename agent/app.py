@@ -269,6 +269,15 @@ class _Run:
         self.pump.settle()
         return answer
 
+    async def _resend(self, _request: Mapping[str, Any]) -> dict[str, Any]:
+        """A person wants what the CSMS refused to be sent once more."""
+        try:
+            count = await self._journal.resend()
+        except StoreError as error:
+            return {"ok": False, "error": str(error)}
+        self._uplink.wake()
+        return {"ok": True, "reports": count}
+
     def _status(self, _request: Mapping[str, Any]) -> dict[str, Any]:
         from agent.local.status import status  # noqa: PLC0415 - asked for now and then
 
@@ -284,7 +293,7 @@ class _Run:
         self.pump.recover(self._journal.boot - 1)
         if failure := failure_before():
             self.pump.apply(FaultRaised(0, Fault("ResetFailure", "RebootFailed", failure, blocking=False)))
-        local = LocalServer(socket, {"status": self._status, "apply": self._apply_profile})
+        local = LocalServer(socket, {"status": self._status, "apply": self._apply_profile, "resend": self._resend})
         try:
             await local.open()
         except OSError as error:

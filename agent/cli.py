@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(command=_status)
 
+    resend = commands.add_parser("resend", help="send once more what the CSMS refused and status shows as set aside")
+    _add_places(resend)
+    resend.set_defaults(command=_resend)
+
     mock = commands.add_parser(
         "mock",
         help="operate the mock hardware of a running agent",
@@ -171,6 +175,22 @@ def _readable(answer: dict[str, Any]) -> str:
     from agent.local.readable import readable  # noqa: PLC0415
 
     return readable(answer)
+
+
+# --- resend -----------------------------------------------------------------------------------------------------------
+
+
+def _resend(arguments: argparse.Namespace) -> int:
+    from agent.local.client import NotRunningError, ask  # noqa: PLC0415
+
+    try:
+        answer = ask(_state_dir(arguments) / "agent.sock", {"op": "resend"})
+    except NotRunningError as error:
+        return _fail(f"no agent answers here ({error}); is it running, with this --state-dir?")
+    if not answer.get("ok"):
+        return _fail(answer.get("error", "failed"))
+    _print(f"{answer['reports']} reports are queued again")
+    return DONE
 
 
 # --- mock -------------------------------------------------------------------------------------------------------------

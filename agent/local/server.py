@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ _LINE_BYTES = 2 * 1024 * 1024
 _IDLE_TIMEOUT_S = 30.0
 _CONNECTIONS = 16
 
-Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
+Answer = dict[str, Any]
+Handler = Callable[[Mapping[str, Any]], Answer | Awaitable[Answer]]
 
 
 class LocalServer:
-    """`handlers`: by the request's "op"; an answer is made at once."""
+    """`handlers`: by the request's "op"."""
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = path
@@ -79,16 +80,19 @@ class LocalServer:
                 line = await reader.readline()
             if not line:
                 return
-            writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+            async with asyncio.timeout(_IDLE_TIMEOUT_S):
+                answer = await self._answer(line)
+            writer.write(json.dumps(answer).encode() + b"\n")
             async with asyncio.timeout(_IDLE_TIMEOUT_S):
                 await writer.drain()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> Answer:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return {"ok": False, "error": "not a JSON object"}
-        if not isinstance(request, dict) or request.get("op") not in self._handlers:
+        if not isinstance(request, dict) or str(request.get("op")) not in self._handlers:
             known = ", ".join(self._handlers)
             return {"ok": False, "error": f"the request needs an op: one of {known}"}
-        return self._handlers[request["op"]](request)
+        answer = self._handlers[request["op"]](request)
+        return answer if isinstance(answer, dict) else await answer

@@ -21,7 +21,7 @@ from agent.charging.effects import (
     TransactionRecord,
 )
 from agent.charging.meter_values import MeterValue
-from agent.charging.reports import DurableReport, TransactionEvent, TransactionEventType
+from agent.charging.reports import DurableReport, TransactionEvent, TransactionEventType, shifted
 from agent.charging.value import Value
 from agent.store import codec
 from agent.store.database import Database
@@ -45,6 +45,7 @@ _DURABLE = (TransactionEvent, SaveTransaction, ForgetTransaction)
 # Meter values that the CSMS does not take, for support to look at.
 _KEPT_PARKED_VALUES = 1000
 
+_NO_BOOT = 0  # of a report whose stamps need no correction any more
 _CLOCK_STEPS = 100  # told apart; a sound CSMS makes one a boot
 
 
@@ -297,6 +298,33 @@ class Journal:
         )
         statements.update(self._queue.remove(row.seq, row.size))
         return self._writer.submit(statements, durable=True)
+
+    async def resend(self) -> int:
+        """Queue once more what the CSMS refused, behind all that waits, each under its own message id; how many.
+
+        Raises StoreError.
+        """
+
+        def load(connection: sqlite3.Connection) -> list[tuple[int, str, int, str]]:
+            return connection.execute("SELECT seq, message_id, boot, body FROM parked ORDER BY seq").fetchall()
+
+        statements: Statements = {}
+        queued: list[QueuedReport] = []
+        for seq, message_id, boot, body in await self._database.run(load, durable=False):
+            try:
+                report = codec.load_report(body)
+            except codec.UNREADABLE:
+                continue
+            # Its place says no longer which steps of the clock came after it: they are made up for here.
+            report = shifted(report, self.correction_ms(boot, seq))
+            queued.append(self._queue.add(statements, self._seq(), report, _NO_BOOT, message_id))
+            statements["resent", seq] = ("DELETE FROM parked WHERE seq = ?", (seq,))
+        self.parked -= len(queued)
+        self._parked_values = 0
+        await self._writer.submit(
+            statements, durable=True, then=lambda stored: self._queue.offer(queued, stored=stored)
+        )
+        return len(queued)
 
     def _unreadable(self, seq: int, size: int, why: str) -> None:
         logger.error("report %d is damaged and set aside: %s", seq, why)

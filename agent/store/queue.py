@@ -88,10 +88,12 @@ class ReportQueue:
 
     # --- the tail -----------------------------------------------------------------------------------------------------
 
-    def add(self, statements: Statements, seq: int, report: DurableReport, boot: int) -> QueuedReport:
-        """Queue it, by one more statement. It may be sent when it is `offered`."""
+    def add(
+        self, statements: Statements, seq: int, report: DurableReport, boot: int, message_id: str | None = None
+    ) -> QueuedReport:
+        """Queue it, by one more statement. It may be sent when it is `offered`. message_id: where it has one."""
         body = codec.dump(report)
-        row = QueuedReport(seq, self._new_id(), _kind(report), boot, 0, report, len(body))
+        row = QueuedReport(seq, message_id or self._new_id(), _kind(report), boot, 0, report, len(body))
         statements["queue", seq] = (
             "INSERT INTO queue (seq, message_id, transaction_id, evse_id, kind, boot, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",

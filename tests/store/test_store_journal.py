@@ -183,6 +183,21 @@ class TestParking:
         assert store.journal.parked == 1002
         assert store.database.read(lambda c: c.execute("SELECT max(seq) FROM parked").fetchone()[0]) == 1102
 
+    async def test_what_was_parked_goes_once_more_behind_the_rest_and_under_its_own_id(self, store: Store) -> None:
+        """FIELD: set aside, visible and re-sendable."""
+        await store.journal.write([started(at_ms=100)], T0_MS)
+        store.journal.clock_stepped(1000)
+        row = await store.journal.head()
+        assert row is not None
+        await store.journal.park(row, "refused", T0_MS)
+        await store.journal.write([updated(at_ms=2000)], T0_MS)
+        assert await store.journal.resend() == 1
+        assert (store.journal.parked, store.journal.rows) == (0, 2)
+        delivered = await store.deliver_all()
+        assert [each.message_id for each in delivered][-1] == row.message_id
+        assert stamps([delivered[-1].report]) == [1100]
+        assert await store.journal.resend() == 0
+
     @pytest.mark.parametrize("damage", ["", "{", "null", "[]", "{}", '{"values": 3}', '{"kind":"Neither","values":[]}'])
     async def test_a_damaged_report_is_parked_and_blocks_nobody(self, store: Store, damage: str) -> None:
         await store.journal.write([started("t1"), started("t2"), started("t3")], T0_MS)
