@@ -263,7 +263,9 @@ class _Run:
         before = self._provisioned.csms
         answer = self._provisioned.apply(request, self._clock.utc_ms())
         if self._provisioned.csms != before:
-            self._journal.meet_csms(self._provisioned.csms_name)
+            if self._provisioned.csms_name != self._journal.csms:
+                self._journal.meet_csms(self._provisioned.csms_name)
+                self._station.csms_changed(self.pump.now())
             self._link.redial("the connection settings have changed")
             self._link.kick()
         self.pump.settle()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agent.config import AgentConfig
 
@@ -23,7 +23,8 @@ DONE, FAILED, USAGE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`evse-agent`."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[0] if words else None).parse_args(argv)
     try:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
@@ -34,52 +35,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED if isinstance(error, BrokenPipeError) else _fail(error.strerror or error)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(only: str | None) -> argparse.ArgumentParser:
+    """`only`: the command that is wanted; the daemon's start does not pay for the others' options."""
     parser = argparse.ArgumentParser(
         prog="evse-agent",
         description="The OCPP charge-point agent for an EV charger's Linux controller.",
-        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid configuration. docs: README.md",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid configuration.",
     )
     parser.add_argument("--version", action="version", version=f"evse-agent {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    run = commands.add_parser("run", help="run the agent in the foreground until SIGTERM or SIGINT")
-    _add_places(run)
-    run.add_argument("--log-format", choices=("json", "console"), default="console", help="default: console")
-    run.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info")
-    run.set_defaults(command=_run)
-
-    demo = commands.add_parser("demo", help="one whole charging session on mock hardware, against a CSMS of its own")
-    demo.set_defaults(command=_demo)
-
-    check = commands.add_parser(
-        "check", help="validate configuration, credentials and certificates, and try the connection once"
-    )
-    _add_places(check)
-    check.add_argument("--dial", action="store_true", help="connect even while the agent runs, which may interrupt it")
-    check.add_argument("--json", action="store_true", help="for programs")
-    check.set_defaults(command=_check)
-
-    status = commands.add_parser("status", help="the running agent's state")
-    _add_places(status)
-    status.add_argument("--json", action="store_true", help="for programs")
-    status.set_defaults(command=_status)
-
-    resend = commands.add_parser("resend", help="send once more what the CSMS refused and status shows as set aside")
-    _add_places(resend)
-    resend.set_defaults(command=_resend)
-
-    mock = commands.add_parser(
-        "mock",
-        help="operate the mock hardware of a running agent",
-        description="Sends one request to the mock hardware's control socket and prints the answer.",
-        epilog="example: evse-agent mock plug_in evse=2 current=16",
-    )
-    _add_places(mock)
-    mock.add_argument("operation", metavar="OP", help="plug_in, plug_out, swipe, fault, state, ...")
-    mock.add_argument("parameters", metavar="KEY=VALUE", nargs="*", help="values are JSON, or else text")
-    mock.set_defaults(command=_mock)
+    for name, (text, add_options) in _COMMANDS.items():
+        if only not in _COMMANDS or only == name:
+            add_options(commands.add_parser(name, help=text, description=text))
     return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_places(parser)
+    parser.add_argument("--log-format", choices=("json", "console"), default="console", help="default: console")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: info"
+    )
+    parser.set_defaults(command=_run)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_demo)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    _add_places(parser)
+    parser.add_argument("--dial", action="store_true", help="connect even while the agent runs, which may interrupt it")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(command=_check)
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_places(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(command=_status)
+
+
+def _add_resend(parser: argparse.ArgumentParser) -> None:
+    _add_places(parser)
+    parser.set_defaults(command=_resend)
+
+
+def _add_mock(parser: argparse.ArgumentParser) -> None:
+    _add_places(parser)
+    parser.add_argument(
+        "operation", metavar="OP", help="plug_in, plug_out, pause, resume, swipe, fault, clear_fault, ..."
+    )
+    parser.add_argument("parameters", metavar="KEY=VALUE", nargs="*", help="values are JSON, or else text")
+    parser.epilog = "example: evse-agent mock plug_in evse=2 current=16; a wrong operation is answered with all of them"
+    parser.set_defaults(command=_mock)
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +132,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     # Nothing of what start-up makes is garbage: looking for some costs a tenth of it. The agent switches it on again.
     gc.disable()
+    from agent import lazy_metadata  # noqa: PLC0415
+
+    lazy_metadata.install()
     import asyncio  # noqa: PLC0415
 
     from agent import logs  # noqa: PLC0415
@@ -278,6 +290,15 @@ def provision_main(argv: Sequence[str] | None = None) -> int:
 
     return provision(argv, catalogue=catalogue, state_dir=resolve_state_dir)
 
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": ("run the agent in the foreground until SIGTERM or SIGINT", _add_run),
+    "demo": ("one whole charging session on mock hardware, against a CSMS of its own", _add_demo),
+    "check": ("validate configuration, credentials and certificates, and try the connection once", _add_check),
+    "status": ("the running agent's state", _add_status),
+    "resend": ("send once more what the CSMS refused and status shows as set aside", _add_resend),
+    "mock": ("operate the mock hardware of a running agent", _add_mock),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

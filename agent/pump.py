@@ -115,8 +115,8 @@ class Pump:
         return self._station.registration.status
 
     def exchanged(self) -> None:
+        # The heartbeat's deadline only moves away: the timer finds out when it comes.
         self._station.exchanged(self._clock.now())
-        self._plan()
 
     def clock_seen(self, csms_ms: int) -> None:
         self._stepped(self._clock.follow_csms(csms_ms))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -17,8 +18,15 @@ PING_INTERVAL_S = 20
 """What `websockets` does by default, and so the floor; the agent is set to the same."""
 
 
+class SubjectDiedError(RuntimeError):
+    """It ended by itself, and so was not measured. The text ends with its log, where there is one."""
+
+
 class Subject:
-    """`command` in a process of its own, from entering the block until it ends. Its stderr goes to `log`."""
+    """`command` in a process of its own, from entering the block until it ends. Its output goes to `log`.
+
+    Leaving the block raises SubjectDiedError if it had ended before.
+    """
 
     def __init__(self, identity: str, command: list[str], log: Path | None = None) -> None:
         self.identity = identity
@@ -29,7 +37,9 @@ class Subject:
     async def __aenter__(self) -> Subject:
         # A charger's image has its bytecode compiled; without it, start-up takes three times as long.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        with Path(self._log or os.devnull).open("ab") as log:  # noqa: ASYNC230 - before anything is timed
+        with ExitStack() as files:
+            # Without a log of its own, what it complains of is seen at once.
+            log = files.enter_context(self._log.open("ab")) if self._log else None
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, cwd=HERE, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -41,7 +51,8 @@ class Subject:
         """SIGTERM, as whoever stops a service does it; the floor and the peer have no better end either."""
         assert self._process is not None
         if self._process.returncode is not None:
-            return
+            end = self._log.read_text()[-2000:] if self._log and self._log.is_file() else ""
+            raise SubjectDiedError(f"{self.identity} exited with {self._process.returncode}\n{end}") from error
         self._process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(6):

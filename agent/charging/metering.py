@@ -142,6 +142,15 @@ class Metering:
     def _watch_due_s(self) -> float:
         return self._retry_s if self._retry_s is not None else self._last_reading_s + self._watch_interval_s()
 
+    def _must_save(self, transaction: Transaction) -> bool:
+        """Waiting for the next watch would be too long, and no sample will save it on the way (flash wears)."""
+        policy = self._core.policy
+        due_s = transaction.saved_s + policy.save_interval_s
+        sampled_s = policy.sampled_interval_s
+        if sampled_s > 0 and self._last_sample_s + sampled_s <= due_s:
+            return False
+        return self._core.due(due_s - self._watch_interval_s())
+
     def _watch_interval_s(self) -> float:
         return min(WATCH_INTERVAL_S, self._core.policy.save_interval_s)
 
@@ -182,7 +191,7 @@ class Metering:
             self._report(transaction, reading, ReadingContext.SAMPLE_PERIODIC, reading.at_ms)
         elif purpose is ReadPurpose.ALIGNED:
             self._report(transaction, reading, ReadingContext.SAMPLE_CLOCK, due_ms)
-        elif self._core.due(transaction.saved_s + self._core.policy.save_interval_s - self._watch_interval_s()):
+        elif self._must_save(transaction):
             # The next reading would come too late.
             transaction.save()
 

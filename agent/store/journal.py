@@ -384,7 +384,13 @@ class Journal:
         self.csms = name
         self.registered = False
         self.cache = ()
-        statements: Statements = {"csms": _fact("csms", name), "registered": _fact("registered", "no")}
+        # Its numbers may be another's transactions there.
+        self.csms_ids.clear()
+        statements: Statements = {
+            "csms": _fact("csms", name),
+            "registered": _fact("registered", "no"),
+            "csms ids": ("UPDATE transactions SET csms_id = NULL", ()),
+        }
         _forget_cache(statements, ForgetCacheEntries())
         self._writer.submit(statements, durable=True)
 
