@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from agent.charging.characteristics import VariableId
+from agent.charging.characteristics import Mutability, VariableId
 from agent.charging.device_model import Source
 from agent.config import IMPLEMENTED_VERSIONS, AgentConfig, device_model
 from agent.ocpp.v16.configuration import ConfigurationKeys
+from agent.provisioned import factory_connection
 from provisioning.catalogue import Checked
+from provisioning.setting_names import dotted, nearest, variable_name
 from provisioning.settings import Csms
 
 
@@ -17,25 +19,34 @@ class StationCatalogue:
         self._config = config
         self._model = device_model(config, "")
         self._keys = ConfigurationKeys(self._model)
+        self._factory = {
+            str(spec.id): self._model.get(spec.id)
+            for spec in self._model.items()
+            if spec.mutability is not Mutability.WRITE_ONLY
+        }
 
     @property
     def factory(self) -> Csms:
-        csms = self._config.csms
-        return Csms(
-            url=csms.url,
-            identity=self._config.station.identity,
-            security_profile=csms.security_profile,
-            versions=csms.versions,
-        )
+        return factory_connection(self._config)
 
     @property
     def versions(self) -> tuple[str, ...]:
         return IMPLEMENTED_VERSIONS
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (
+            *(dotted("configuration", name) for name in self._keys.names()),
+            *(variable_name(str(spec.id)) for spec in self._model.items()),
+        )
+
+    def factory_value(self, key: str) -> str | None:
+        return self._factory.get(key)
+
     def check_configuration(self, name: str, value: str) -> Checked:
         key = self._keys.find(name)
         if key is None:
-            return Checked(wrong="is not a configuration key", right=_nearest(name, self._keys.names()))
+            return Checked(wrong="is not a configuration key", right=self._nearest(name))
         try:
             assignments = self._keys.resolve(name, value)
         except ValueError as error:
@@ -51,8 +62,8 @@ class StationCatalogue:
             return Checked(wrong="is not a variable's name", right=str(error))
         known = self._model.find(wanted)
         if known is None:
-            names = [str(spec.id) for spec in self._model.items()]
-            return Checked(wrong="is not a variable of this station", right=_nearest(str(wanted), names))
+            right = self._nearest(dotted(component, variable))
+            return Checked(wrong="is not a variable of this station", right=right)
         return self._check([(known, value)], value)
 
     def _check(self, assignments: list[tuple[VariableId, str]], value: str) -> Checked:
@@ -64,10 +75,6 @@ class StationCatalogue:
         self._model.drain_changes()
         return Checked(tuple((str(variable), self._model.get(variable)) for variable, _ in assignments))
 
-
-def _nearest(name: str, known: list[str]) -> str:
-    import difflib  # noqa: PLC0415 - for a mistake only
-
-    folded = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[near[0]]}?" if near else "see docs/configuration.md for the known names"
+    def _nearest(self, name: str) -> str:
+        meant = nearest(name, self.names)
+        return f"did you mean {meant}?" if meant else "see docs/configuration.md for the known names"

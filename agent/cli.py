@@ -82,12 +82,18 @@ def _add_resend(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_mock(parser: argparse.ArgumentParser) -> None:
+    from hal.drivers.mock.requests import OPERATIONS  # noqa: PLC0415 - the daemon does not come by here
+
     _add_places(parser)
-    parser.add_argument(
-        "operation", metavar="OP", help="plug_in, plug_out, pause, resume, swipe, fault, clear_fault, ..."
-    )
+    parser.add_argument("operation", metavar="OP", help="one of those below")
     parser.add_argument("parameters", metavar="KEY=VALUE", nargs="*", help="values are JSON, or else text")
-    parser.epilog = "example: evse-agent mock plug_in evse=2 current=16; a wrong operation is answered with all of them"
+    operations = [
+        f"  {name:15} {' '.join([*takes.required, *(f'[{key}]' for key in takes.optional)])}".rstrip()
+        for name, takes in OPERATIONS.items()
+    ]
+    example = "example: evse-agent mock plug_in evse=2 current=16"
+    parser.epilog = "\n".join(["operations and their keys:", *operations, "", example])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(command=_mock)
 
 
@@ -218,7 +224,8 @@ def _mock(arguments: argparse.Namespace) -> int:
         if not separator or not key:
             return _fail(f"{parameter!r} is not KEY=VALUE, as in evse=2", USAGE)
         try:
-            request[key] = json.loads(text)
+            # A card's number and a maker's code may look like numbers and are text all the same.
+            request[key] = text if key in ("token", "vendor_code", "info") else json.loads(text)
         except ValueError:
             request[key] = text
     try:
@@ -280,15 +287,14 @@ def provision_main(argv: Sequence[str] | None = None) -> int:
     from provisioning.cli import main as provision  # noqa: PLC0415
     from provisioning.errors import DocumentError, Problem  # noqa: PLC0415
 
-    def catalogue(option: str | None) -> StationCatalogue:
-        path = resolve_config_path(option)
+    def catalogue(path: Path) -> StationCatalogue:
         try:
             return StationCatalogue(load(path))
         except ConfigError as error:
             problems = [Problem(problem.key, problem.wrong, problem.right) for problem in error.problems]
             raise DocumentError(str(path), problems) from error
 
-    return provision(argv, catalogue=catalogue, state_dir=resolve_state_dir)
+    return provision(argv, catalogue=catalogue, config_path=resolve_config_path, state_dir=resolve_state_dir)
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {

@@ -51,11 +51,14 @@ class StationConfig(Value):
 
 
 class CsmsConfig(Value):
-    """[csms], the factory's way to a CSMS: what provisioning sets wins. `versions`: offered, preferred first."""
+    """[csms], the factory's way to a CSMS: what provisioning sets wins. `versions`: offered, preferred first.
+
+    `security_profile` None: not set, it follows the URL in force (`provisioning.connection`).
+    """
 
     url: str | None
     versions: tuple[str, ...]
-    security_profile: int
+    security_profile: int | None
 
 
 class DriverConfig(Value):
@@ -183,7 +186,8 @@ def device_model(config: AgentConfig, firmware_version: str) -> DeviceModel:
     model = _model(_standard_variables(config.station, config.evses, firmware_version), config.custom)
     for variable, value in config.factory_values:
         model.set_factory(variable, value)
-    model.set_factory(SECURITY_PROFILE, str(config.csms.security_profile))
+    if config.csms.security_profile is not None:
+        model.set_factory(SECURITY_PROFILE, str(config.csms.security_profile))
     model.set(IDENTITY, config.station.identity, Source.STATION)
     return model
 
@@ -238,7 +242,7 @@ def _station(table: ConfigTable, csms: CsmsConfig) -> StationConfig:
     if strange:
         shown = " ".join(map(repr, strange))
         table.problem("identity", f"holds {shown}", "may hold A-Z a-z 0-9 * - _ = : + | @ . (OCPP's identifierString)")
-    elif ":" in identity and csms.security_profile in (1, 2):
+    elif ":" in identity and csms.security_profile in (None, 1, 2):
         table.problem("identity", "holds ':'", "must not with basic authentication, which ends the user name with it")
     # the lengths are those of OCPP 1.6's BootNotification
     station = StationConfig(
@@ -255,8 +259,10 @@ def _station(table: ConfigTable, csms: CsmsConfig) -> StationConfig:
 def _csms(table: ConfigTable, warnings: list[str]) -> CsmsConfig:
     url = table.string("url", longest=512) or None
     scheme = _check_url(table, url) if url else ""
-    profile = table.integer("security_profile", 2 if scheme == "wss" else 1, 0, 3)
-    if scheme and (scheme == "wss") != (profile >= 2):
+    profile = (
+        table.integer("security_profile", 2 if scheme == "wss" else 1, 0, 3) if "security_profile" in table else None
+    )
+    if scheme and profile is not None and (scheme == "wss") != (profile >= 2):
         right = "profiles 0 and 1 go with ws://, 2 and 3 with wss://"
         table.problem("security_profile", f"is {profile} with a {scheme}:// url", right)
     if profile == 0:

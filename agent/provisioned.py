@@ -16,9 +16,10 @@ from agent.charging.variables import BASIC_AUTH_PASSWORD, IDENTITY, SECURITY_PRO
 from agent.config import AgentConfig
 from agent.csms.target import Target
 from agent.ocpp.versions import V16
+from provisioning.connection import in_force
 from provisioning.errors import SettingsError
 from provisioning.settings import Content, Csms, Settings
-from provisioning.state_lock import StateLock, exclusive
+from provisioning.state_lock import AGENT, StateLock, exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Provisioned:
     @classmethod
     def open(cls, state_dir: Path, config: AgentConfig, model: DeviceModel) -> Provisioned:
         """Raises ProvisioningError: another agent runs on this state directory, or it cannot be used."""
-        lock = exclusive(state_dir, _LOCK_WAIT_S)
+        lock = exclusive(state_dir, _LOCK_WAIT_S, program=AGENT)
         try:
             settings = Settings.load(state_dir)
         except BaseException:
@@ -151,15 +152,15 @@ class Provisioned:
         return reply
 
 
+def factory_connection(config: AgentConfig) -> Csms:
+    """What the configuration file says."""
+    csms = config.csms
+    return Csms(csms.url, config.station.identity, csms.security_profile, csms.versions)
+
+
 def connection_settings(content: Content, config: AgentConfig) -> Csms:
-    """What provisioning set, over what the configuration file says."""
-    own, factory = content.csms, config.csms
-    return own._replace(
-        url=own.url or factory.url,
-        identity=own.identity or config.station.identity,
-        security_profile=factory.security_profile if own.security_profile is None else own.security_profile,
-        versions=own.versions or factory.versions,
-    )
+    """What provisioning set, over what the configuration file says; the security profile is never None."""
+    return in_force(factory_connection(config), content.csms)
 
 
 def target(content: Content, config: AgentConfig) -> Target | None:

@@ -1,4 +1,4 @@
-"""The restart that an OCPP Reset asks for: of the program in place, or of the controller by the system's own command."""
+"""The restart that an OCPP Reset asks for: of the program in place, or of the controller by the system's command."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
 """From a board's specification to its parts: which driver plays which role where."""
 
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar, cast
 
 from hal import registry
-from hal.driver import Context, Driver, Place, nearest
+from hal.access import Access
+from hal.driver import Context, Driver, Place, Shared, nearest
 from hal.errors import BoardConfigError
 from hal.interfaces.connector_lock import ConnectorLock
 from hal.interfaces.contactor import Contactor
@@ -18,7 +20,9 @@ from hal.interfaces.residual_current import ResidualCurrent
 from hal.interfaces.tamper import Tamper
 from hal.interfaces.temperature import Temperature
 from hal.interfaces.watchdog import Watchdog
+from hal.signals import Signal
 from hal.spec import BoardSpec, EvseSpec, Options
+from hal.station import StationParts
 from hal.supervisor import EvseParts
 from hal.value import Value
 
@@ -46,25 +50,23 @@ _EMERGENCY_STOP: _Slot[EmergencyStop] = _Slot(Role.EMERGENCY_STOP, EmergencyStop
 _WATCHDOG: _Slot[Watchdog] = _Slot(Role.WATCHDOG, Watchdog)
 
 
-class StationParts(Value):
-    """The devices that belong to no EVSE; None where there is none."""
-
-    emergency_stop: EmergencyStop | None
-    tamper: Tamper | None
-    readers: tuple[IdTokenReader, ...]
-    display: Display | None
-    watchdog: Watchdog | None
-
-
 class Assembly:
     """Makes the parts of one board. No I/O; raises BoardConfigError for whatever is wrong in the specification.
 
-    parts: all that were made, in the order in which to open them.
+    media: what parts share, parts: all that were made; both in the order in which to open them.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self.parts: list[Part] = []
+    def __init__(self, spec: BoardSpec, emit: Callable[[Signal], None], shared: Mapping[Hashable, Shared]) -> None:
+        self._spec = spec
+        self._emit = emit
+        self._shared = dict(shared)
+        self._media: dict[Hashable, Access[Shared]] = {}
+        self.parts: list[Access[Part]] = []
+
+    @property
+    def media(self) -> tuple[Access[Shared], ...]:
+        """What the parts that were made until now share."""
+        return tuple(self._media.values())
 
     def evse(self, spec: EvseSpec) -> EvseParts:
         """The parts of one EVSE; the contactor first, so that whatever fails afterwards, it can be opened."""
@@ -81,21 +83,22 @@ class Assembly:
             indicator=self._optional(spec, _INDICATOR),
         )
 
-    def station(self, spec: BoardSpec) -> StationParts:
+    def station(self) -> StationParts:
         """The station's parts: the configured readers, and what the drivers of whole EVSEs offer besides, once each."""
+        spec = self._spec
         boards: dict[str, tuple[Driver, Options]] = {}
         for evse in spec.evses:
             if evse.driver is not None and evse.driver not in boards:
                 boards[evse.driver] = (registry.find(evse.driver, f"evse {evse.id}"), evse.options)
 
-        def offered(slot: _Slot[P]) -> tuple[P, ...]:
+        def offered(slot: _Slot[P]) -> tuple[Access[P], ...]:
             return tuple(
                 self._make(slot, driver, Place("station"), options)
                 for driver, options in boards.values()
                 if slot.role in driver.roles
             )
 
-        readers: list[IdTokenReader] = []
+        readers: list[Access[IdTokenReader]] = []
         for number, part in enumerate(spec.readers, 1):
             place = Place(f"reader {number}")
             readers.append(self._make(_READER, registry.find(part.driver, place.name), place, part.options))
@@ -107,14 +110,14 @@ class Assembly:
             watchdog=next(iter(offered(_WATCHDOG)), None),
         )
 
-    def _locks(self, spec: EvseSpec) -> dict[int, ConnectorLock]:
-        locks: dict[int, ConnectorLock] = {}
+    def _locks(self, spec: EvseSpec) -> dict[int, Access[ConnectorLock]]:
+        locks: dict[int, Access[ConnectorLock]] = {}
         for number, kind in enumerate(spec.connectors, 1):
             if kind.startswith("s") and (lock := self._optional(spec, _LOCK, number)):
                 locks[number] = lock
         return locks
 
-    def _required(self, spec: EvseSpec, slot: _Slot[P]) -> P:
+    def _required(self, spec: EvseSpec, slot: _Slot[P]) -> Access[P]:
         part = self._optional(spec, slot)
         if part is None:
             raise BoardConfigError(
@@ -123,7 +126,7 @@ class Assembly:
             )
         return part
 
-    def _optional(self, spec: EvseSpec, slot: _Slot[P], connector_id: int = 0) -> P | None:
+    def _optional(self, spec: EvseSpec, slot: _Slot[P], connector_id: int = 0) -> Access[P] | None:
         role, where = slot.role, f"evse {spec.id}"
         if (part := spec.parts.get(role)) is not None:
             where = f"{where}, {role}"
@@ -140,10 +143,18 @@ class Assembly:
         place = Place(where, spec.id, connector_id, spec.connectors, spec.max_current_a, spec.phases)
         return self._make(slot, driver, place, options)
 
-    def _make(self, slot: _Slot[P], driver: Driver, place: Place, options: Options) -> P:
-        part = driver.part(slot.role, place, options, self._context)
+    def _make(self, slot: _Slot[P], driver: Driver, place: Place, options: Options) -> Access[P]:
+        context = Context(self._emit, self._spec.state_dir, self._spec.hal_options, self._shared)
+        part = driver.part(slot.role, place, options, context)
         if not isinstance(part, slot.interface):
             made, wanted = type(part).__name__, slot.interface.__name__
             raise BoardConfigError(f"{place.name}: the driver's {slot.role} is a {made}, no {wanted}")
-        self.parts.append(part)
-        return cast(P, part)
+        media = tuple(self._medium(key) for key in context.asked_for)
+        access = Access(cast(P, part), slot.role, media)
+        self.parts.append(cast(Access[Part], access))
+        return access
+
+    def _medium(self, key: Hashable) -> Access[Shared]:
+        if key not in self._media:
+            self._media[key] = Access(self._shared[key], str(key))
+        return self._media[key]

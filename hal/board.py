@@ -1,4 +1,4 @@
-"""The board: every part of the charger, opened in order, closed in reverse, one supervisor per EVSE."""
+"""The board: every part of the charger, opened and closed in order, a supervisor per EVSE and one for the station."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from hal.active_faults import ActiveFaults
+from hal.access import Access
 from hal.assembly import Assembly
-from hal.deadline import within
-from hal.driver import Context, Shared
+from hal.driver import Shared
 from hal.errors import HalError
-from hal.faults import FAULTS
 from hal.interfaces.display import Display
-from hal.interfaces.part import Part
 from hal.interfaces.watchdog import Watchdog
-from hal.signals import EmergencyStopSignal, FaultSignal, Signal, TamperSignal, TokenSignal
+from hal.signals import EmergencyStopSignal, Signal, TamperSignal, TokenSignal
 from hal.spec import BoardSpec, EvseSpec, PartSpec, Timing
+from hal.station import StationHardware
 from hal.supervisor import EvseHardware
 
 __all__ = ["Board", "BoardSpec", "EvseHardware", "EvseSpec", "PartSpec", "Timing"]
 
 _log = logging.getLogger("hal.board")
 _NOTHING: Mapping[Hashable, Shared] = MappingProxyType({})
-_CLOSE_TIMEOUT_S = 1.0
 
 
 class Board:
@@ -45,20 +43,16 @@ class Board:
         Raises BoardConfigError for whatever is wrong in it. Other parameters as for `open`.
         """
         self._listener = listener
-        self._context = Context(self._receive, spec.state_dir, spec.hal_options, shared)
-        self._device_s = spec.timing.device_s
-        self._faults = ActiveFaults()
-        self._stop_pressed = False
         self._held: list[Signal] | None = []
-        self._opened: list[Part | Shared] = []
         self._started = False
-        assembly = Assembly(self._context)
+        assembly = Assembly(spec, self._receive, shared)
         self.evses = {
             evse.id: EvseHardware(evse, assembly.evse(evse), spec.timing, self._forward, self._interlock)
             for evse in spec.evses
         }
-        self._station = assembly.station(spec)
-        self._parts = assembly.parts
+        self._station = StationHardware(assembly.station(), spec.timing, self._trip_all, self._forward)
+        self._media = assembly.media
+        self._to_close: list[Access[Any]] = [*assembly.media, *assembly.parts]
         self.display = self._station.display
         self.watchdog = self._station.watchdog
 
@@ -66,12 +60,12 @@ class Board:
     async def open(
         cls, spec: BoardSpec, listener: Callable[[Signal], None], shared: Mapping[Hashable, Shared] = _NOTHING
     ) -> Board:
-        """Open the whole board: media, then parts in order; then bring every EVSE into a safe, known state.
+        """Open the whole board: media, then parts in order; and bring every EVSE into a safe, known state.
 
         listener: gets every signal, from the event loop; the first ones, if any, right after this has returned.
         shared: media that parts are to use instead of making their own (`Context.share`).
-        Raises BoardConfigError before any device is touched, or the HalError of the part that does not open, after
-        the others have been closed again.
+        A device that does not open is a fault of its EVSE, or of the station, until it does: it is tried again and
+        then used as if it had been there from the start. Raises BoardConfigError alone, with everything closed again.
         """
         board = cls(spec, listener, shared)
         try:
@@ -84,63 +78,41 @@ class Board:
     async def close(self) -> None:
         """Open every contactor, then close everything in reverse. What fails on the way is logged."""
         self._listener = lambda _signal: None  # nobody wants to hear of the end
+        await self._station.stop()
         if self._started:
             self._started = False
             results = await asyncio.gather(*(evse.stop() for evse in self.evses.values()), return_exceptions=True)
             for evse_id, result in zip(self.evses, results, strict=True):
                 if isinstance(result, BaseException):
                     _log.critical("EVSE %d: the contactor did not open: %s", evse_id, result)
-        while self._opened:
-            part = self._opened.pop()
+        while self._to_close:
             try:
-                await within(_CLOSE_TIMEOUT_S, type(part).__name__, part.close())
+                await self._to_close.pop().close()
             except HalError as error:
                 _log.warning("while closing: %s", error)
 
     async def _start(self) -> None:
-        for part in (*self._context.shared.values(), *self._parts):
-            self._opened.append(part)  # before it is opened: one that fails half-way is closed too
-            await part.open()
+        await self._station.open_media(self._media)
         self._started = True
-        await asyncio.gather(*(evse.start() for evse in self.evses.values()))
-        await self._read_switches()
+        # Side by side: a device that is silent for seconds holds up its own EVSE alone.
+        starting = [self._station.start(), *(evse.start() for evse in self.evses.values())]
+        for result in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
         asyncio.get_running_loop().call_soon(self._release)
 
-    async def _read_switches(self) -> None:
-        button, enclosure = self._station.emergency_stop, self._station.tamper
-        if button is not None and await within(self._device_s, "stop button", button.is_pressed()):
-            self._receive(EmergencyStopSignal(pressed=True))
-        if enclosure is not None and await within(self._device_s, "tamper switch", enclosure.is_open()):
-            self._receive(TamperSignal(open=True))
-
     def _receive(self, signal: Signal) -> None:
-        """Make it safe first, then pass on what is news."""
-        if isinstance(signal, EmergencyStopSignal):
-            if signal.pressed:
-                self._trip_all()
-            if signal.pressed == self._stop_pressed:
-                return
-            self._stop_pressed = signal.pressed
-        elif isinstance(signal, FaultSignal) and signal.evse_id == 0:
-            if signal.active and FAULTS[signal.code].opens_contactor:
-                self._trip_all()
-            if not self._faults.apply(signal):
-                return
-        elif not isinstance(signal, TamperSignal | TokenSignal):
+        if isinstance(signal, TokenSignal | TamperSignal | EmergencyStopSignal) or signal.evse_id == 0:
+            self._station.receive(signal)
+        else:
             self.evses[signal.evse_id].receive(signal)
-            return
-        self._forward(signal)
 
     def _trip_all(self) -> None:
         for evse in self.evses.values():
             evse.trip()
 
     def _interlock(self) -> str | None:
-        if self._stop_pressed:
-            return "the stop button is pressed"
-        if fault := self._faults.blocking():
-            return f"{fault} is active at the station"
-        return None
+        return self._station.interlock()
 
     def _forward(self, signal: Signal) -> None:
         if self._held is not None:

@@ -1,6 +1,6 @@
 """What a driver is: an object that says which roles it can play and makes a part for each."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -39,22 +39,23 @@ class Context:
     """What a board gives to its drivers.
 
     emit: deliver a signal; from the event loop's thread only, and only between `open` and `close`.
-    state_dir: where a driver may keep files.
+    state_dir: where a driver may keep files. asked_for: the keys that `share` was called with.
     """
 
-    __slots__ = ("_hal_options", "emit", "shared", "state_dir")
+    __slots__ = ("_hal_options", "_shared", "asked_for", "emit", "state_dir")
 
     def __init__(
         self,
         emit: Callable[[Signal], None],
         state_dir: Path,
         hal_options: Mapping[str, Options],
-        shared: Mapping[Hashable, Shared],
+        shared: MutableMapping[Hashable, Shared],
     ) -> None:
         self.emit = emit
         self.state_dir = state_dir
         self._hal_options = hal_options
-        self.shared: dict[Hashable, Shared] = dict(shared)
+        self._shared = shared
+        self.asked_for: set[Hashable] = set()
 
     def options(self, driver: str) -> Options:
         """The table [hal.<driver>] of the configuration file; empty if there is none."""
@@ -63,12 +64,13 @@ class Context:
     def share(self, key: Hashable, kind: type[S], make: Callable[[], S]) -> S:
         """The object that parts share under this key, made by the first who asks.
 
-        The board opens it before any part and closes it after all of them. Raises BoardConfigError if the key
-        already names something of another kind.
+        The board opens it before any part and closes it after all of them; while it does not open, neither do the
+        parts that asked for it. Raises BoardConfigError if the key already names something of another kind.
         """
-        if key not in self.shared:
-            self.shared[key] = make()
-        found = self.shared[key]
+        self.asked_for.add(key)
+        if key not in self._shared:
+            self._shared[key] = make()
+        found = self._shared[key]
         if not isinstance(found, kind):
             raise BoardConfigError(f"{key!r} is a {type(found).__name__} already; it cannot be a {kind.__name__} too")
         return found

@@ -30,4 +30,7 @@ class Interlocked(HalError):
 
 
 class BoardConfigError(HalError):
-    """The configuration of the hardware is wrong. The message names the key and what would be right."""
+    """The configuration of the hardware is wrong. The message names the key and what would be right.
+
+    The only error that keeps a board from opening: a device that is away may come back, a wrong option stays wrong.
+    """

@@ -40,6 +40,11 @@ class VendorCode:
     LOCK_LOST = "LockLost"
     METER_LOST = "MeterLost"
     READER_LOST = "ReaderLost"
+    RESIDUAL_CURRENT_LOST = "ResidualCurrentLost"
+    TEMPERATURE_LOST = "TemperatureLost"
+    EMERGENCY_STOP_LOST = "EmergencyStopLost"
+    TAMPER_LOST = "TamperLost"
+    WATCHDOG_LOST = "WatchdogLost"
     RESIDUAL_CURRENT_TEST = "ResidualCurrentTest"
 
 

@@ -18,6 +18,7 @@ from hal.interfaces.contactor import Contactor
 class PowerPath:
     """One contactor.
 
+    contactor: gives it, or raises DeviceUnavailable while it is not open.
     closed: the last feedback; None while it is unknown.
     interlock: why the contactor may not be closed now; None if it may.
     on_change: the feedback has changed. on_fault: the contactor does not do what it was told.
@@ -37,7 +38,7 @@ class PowerPath:
 
     def __init__(
         self,
-        contactor: Contactor,
+        contactor: Callable[[], Contactor],
         timeout_s: float,
         interlock: Callable[[], str | None],
         on_change: Callable[[bool], None],
@@ -84,7 +85,7 @@ class PowerPath:
             return
         self.wanted_closed = True
         self._opening = False
-        order = self._order = asyncio.create_task(self._attempt(self._contactor.close_contacts))
+        order = self._order = asyncio.create_task(self._attempt(lambda: self._contactor().close_contacts()))
         try:
             await asyncio.wait({order})
         except asyncio.CancelledError:
@@ -101,7 +102,7 @@ class PowerPath:
     async def check(self) -> None:
         """Read the feedback and compare it with the order; `on_fault` hears of what is wrong."""
         try:
-            closed = await within(self._timeout_s, "contactor", self._contactor.is_closed())
+            closed = await within(self._timeout_s, "contactor", self._contactor().is_closed())
         except HalError as error:
             self.closed = None
             self._on_fault(VendorCode.CONTACTOR_LOST, error)
@@ -137,7 +138,7 @@ class PowerPath:
         return self._order
 
     async def _order_open(self) -> HalError | None:
-        error = await self._attempt(self._contactor.open_contacts)
+        error = await self._attempt(lambda: self._contactor().open_contacts())
         if error is None:
             self._note(False)
             return None
@@ -157,7 +158,7 @@ class PowerPath:
 
     async def _feedback(self) -> bool | None:
         try:
-            return await within(self._timeout_s, "contactor", self._contactor.is_closed())
+            return await within(self._timeout_s, "contactor", self._contactor().is_closed())
         except HalError:
             return None  # the order's own error tells why
 

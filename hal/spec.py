@@ -38,8 +38,9 @@ class EvseSpec(Value):
 
 
 class Timing(Value):
-    """How long the supervisor waits for a device, s, and how often it asks a failed one whether it is back."""
+    """How long the supervisor waits for a device, s, and how often it tries a failed one again."""
 
+    open_s: float = 5.0  # a controller that starts anew when its port is opened takes three
     contactor_s: float = 2.0
     lock_s: float = 5.0  # a latch's motor takes a second or two
     meter_s: float = 2.0

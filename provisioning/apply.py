@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from provisioning.catalogue import Catalogue
+from provisioning.certificates import described
+from provisioning.connection import in_force
 from provisioning.errors import SettingsError
+from provisioning.setting_names import variable_name
 from provisioning.settings import Content, Csms, Firmware, Network, Settings
 from provisioning.site_profile import SiteProfile
 
 NOT_SET = "not set"
 SECRETS = ("csms.basic_auth_password", "csms.client_key")
+FACTORY, FOLLOWS_URL = "(factory)", "(follows csms.url)"
+"""Why a value counts that nobody has set."""
 
 
 class Change(NamedTuple):
     """One setting that changes, for people to read; of a secret only that it is set.
 
-    `key` is the site profile's (`csms.url`), or `variables.` and the device-model key.
+    `key` is the name under which the site profile sets it: `csms.url`, `configuration.HeartbeatInterval`.
     """
 
     key: str
@@ -25,24 +31,36 @@ class Change(NamedTuple):
     new: str
 
 
-def plan(profile: SiteProfile, current: Content) -> list[Change]:
+def plan(profile: SiteProfile, current: Content, catalogue: Catalogue) -> list[Change]:
     """What applying the profile would change; what already is as it asks for is left out."""
-    return _differences(current, _after(profile, current))
+    before, after = flattened(current, profile.names), flattened(_after(profile, current), profile.names)
+    unset = _while_unset(profile, current, catalogue)
+    changes = []
+    for key in (*before, *(key for key in after if key not in before)):
+        was, becomes = before.get(key), after.get(key)
+        if was == becomes:
+            continue
+        old, new = (unset.get(key, NOT_SET) if value is None else shown(key, value) for value in (was, becomes))
+        if key in SECRETS and was is not None and becomes is not None:
+            new = "changed"
+        changes.append(Change(key, old, new))
+    return changes
 
 
-def apply_profile(settings: Settings, profile: SiteProfile) -> list[Change]:
+def apply_profile(settings: Settings, profile: SiteProfile, catalogue: Catalogue) -> list[Change]:
     """Makes the profile durable and returns what changed. Whoever calls holds the state directory's lock.
 
     Raises SettingsError if it could not be written; `settings` is then as before.
     """
     before = settings.content
+    changes = plan(profile, before, catalogue)
     settings.content = _after(profile, before)
     try:
         settings.save()
     except SettingsError:
         settings.content = before
         raise
-    return _differences(before, settings.content)
+    return changes
 
 
 def shown(key: str, value: object) -> str:
@@ -54,14 +72,12 @@ def shown(key: str, value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
     if isinstance(value, str) and "-----BEGIN " in value:
-        count = value.count("-----BEGIN CERTIFICATE-----")
-        digest = hashlib.sha256(value.encode()).hexdigest()[:16]
-        return f"{count} certificate{'' if count == 1 else 's'} (text's SHA-256 {digest}...)"
+        return described(value)
     return str(value)
 
 
-def flattened(content: Content) -> dict[str, object]:
-    """Every setting that is set, by its key."""
+def flattened(content: Content, names: Mapping[str, str] = MappingProxyType({})) -> dict[str, object]:
+    """Every setting that is set, by its key in a site profile. `names`: other names for variables."""
     sections: dict[str, Csms | Firmware | Network] = {
         "csms": content.csms,
         "firmware": content.firmware,
@@ -73,7 +89,7 @@ def flattened(content: Content) -> dict[str, object]:
         for name, value in fields._asdict().items()
         if value is not None
     }
-    flat.update((f"variables.{key}", value) for key, value in content.variables.items())
+    flat.update((names.get(key) or variable_name(key), value) for key, value in content.variables.items())
     return flat
 
 
@@ -91,12 +107,12 @@ def _wishes(part: Csms | Firmware | Network) -> dict[str, Any]:
     return {name: None if value == "" else value for name, value in fields if value is not None}
 
 
-def _differences(old: Content, new: Content) -> list[Change]:
-    before, after = flattened(old), flattened(new)
-    changes = []
-    for key in (*before, *(key for key in after if key not in before)):
-        was, becomes = before.get(key), after.get(key)
-        if was != becomes:
-            rewritten = key in SECRETS and was is not None and becomes is not None
-            changes.append(Change(key, shown(key, was), "changed" if rewritten else shown(key, becomes)))
-    return changes
+def _while_unset(profile: SiteProfile, old: Content, catalogue: Catalogue) -> dict[str, str]:
+    """What counts of the settings that the profile may change, as long as nobody has set them."""
+    variables = {key: value for key in profile.variables if (value := catalogue.factory_value(key)) is not None}
+    factory = flattened(Content(csms=catalogue.factory, variables=variables), profile.names)
+    texts = {key: f"{shown(key, value)} {FACTORY}" for key, value in factory.items()}
+    connection = in_force(catalogue.factory, old.csms)
+    if connection.url is not None:
+        texts.setdefault("csms.security_profile", f"{connection.security_profile} {FOLLOWS_URL}")
+    return texts

@@ -23,11 +23,18 @@ class Catalogue(Protocol):
 
     @property
     def factory(self) -> Csms:
-        """What the configuration file says: identity, URL, versions and security profile."""
+        """What the configuration file says: identity, URL, versions, and a security profile if it sets one."""
 
     @property
     def versions(self) -> tuple[str, ...]:
         """The OCPP versions that the agent speaks."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The settings below [configuration] and [variables], as `provisioning.setting_names` spells them."""
+
+    def factory_value(self, key: str) -> str | None:
+        """What a variable (device-model key) is as long as nobody has set it; None: that is not known, or secret."""
 
     def check_configuration(self, name: str, value: str) -> Checked:
         """Judges a value for an OCPP 1.6 configuration key."""

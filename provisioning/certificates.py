@@ -68,6 +68,19 @@ def merged(installed: str | None, added: str) -> str:
     return "".join(f"{block}\n" for block in dict.fromkeys(blocks))
 
 
+def described(pem: str) -> str:
+    """The certificates of a PEM text: subject, expiry and SHA-256 fingerprint of each, as `openssl x509` shows it."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - on use, see above
+
+    findings = Findings([], [])
+    texts = []
+    for certificate in _certificates(pem, findings):
+        fingerprint = certificate.fingerprint(SHA256()).hex(":").upper()
+        expires = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+        texts.append(f"{_name(certificate)}, expires {expires}, SHA-256 {fingerprint}")
+    return "; ".join(texts + [wrong for wrong, _ in findings.wrong])
+
+
 def _certificates(pem: str, findings: Findings) -> list[Certificate]:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - on use, see above
     from cryptography.x509 import DuplicateExtension, load_pem_x509_certificate  # noqa: PLC0415 - on use, see above

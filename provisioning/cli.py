@@ -7,29 +7,37 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from provisioning.apply import Change, apply_profile, flattened, plan, shown
+from provisioning.apply import FACTORY, FOLLOWS_URL, Change, apply_profile, flattened, plan, shown
 from provisioning.catalogue import Catalogue
+from provisioning.connection import in_force, overlay
 from provisioning.connection_rules import connection_url
 from provisioning.errors import AgentUnreachableError, DocumentError, ProvisioningError, StateLockedError
 from provisioning.hand_over import hand_over
 from provisioning.settings import Content, Csms, Settings
 from provisioning.single_setting import read_roots, read_setting
-from provisioning.site_profile import SiteProfile, overlay, read_profile
+from provisioning.site_profile import SiteProfile, read_profile
 from provisioning.state_lock import exclusive
 
 _LOCK_WAIT_S = 3.0
 
-OpenCatalogue = Callable[[str | None], Catalogue]
-"""From `--config` to what the station knows. Raises DocumentError for a configuration file that cannot be used."""
+_LOOK = "see 'evse-provision show --local' for what is set"
+_WHY_LOCAL = (
+    "--local is missing: it says that you mean the charger that this runs on. "
+    "It is required, because a charger at the end of a cable cannot be reached with this version"
+)
 
-FindStateDir = Callable[[str | None], Path]
-"""From `--state-dir` to the state directory."""
+OpenCatalogue = Callable[[Path], Catalogue]
+"""From the configuration file to what the station knows. Raises DocumentError for one that cannot be used."""
+
+FindPath = Callable[[str | None], Path]
+"""From the option `--config` or `--state-dir` to the path; from None to the default."""
 
 Prepare = Callable[[Content], SiteProfile]
 """From what is set to what shall be set."""
@@ -44,25 +52,42 @@ class _Station(NamedTuple):
     as_json: bool
 
 
-def main(argv: Sequence[str] | None = None, *, catalogue: OpenCatalogue, state_dir: FindStateDir) -> int:
+def main(
+    argv: Sequence[str] | None = None, *, catalogue: OpenCatalogue, config_path: FindPath, state_dir: FindPath
+) -> int:
     """Runs one command and returns the exit code: 0 done, 1 failed, 2 invalid document. Wrong usage exits with 2."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser(config_path(None), state_dir(None))
+    arguments = parser.parse_args(argv)
+    if not arguments.local:
+        parser.error(_WHY_LOCAL)
+    try:
+        code = _run(arguments, catalogue, config_path, state_dir)
+        sys.stdout.flush()
+    except OSError as error:
+        # The reader (`| head`) has had enough, or the output's disk is full: what is left unsaid must not raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"the output was lost ({error.strerror}); {_LOOK}\n")
+        return 1
+    return code
+
+
+def _run(arguments: argparse.Namespace, catalogue: OpenCatalogue, config_path: FindPath, state_dir: FindPath) -> int:
     as_json = bool(arguments.json)
     try:
-        station = _Station(
-            catalogue(arguments.config), state_dir(arguments.state_dir), time.time_ns() // 1_000_000, as_json
-        )
+        opened = catalogue(config_path(arguments.config))
+        station = _Station(opened, state_dir(arguments.state_dir), time.time_ns() // 1_000_000, as_json)
         arguments.run(station, arguments)
     except DocumentError as error:
         return _fail(str(error).splitlines(), 2, as_json)
     except ProvisioningError as error:
         return _fail([str(error)], 1, as_json)
     except KeyboardInterrupt:
-        return _fail(["interrupted; see 'evse-provision show --local' for what is set"], 1, as_json)
+        return _fail([f"interrupted; {_LOOK}"], 1, as_json)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(config_path: Path, state_dir: Path) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="evse-provision",
         description="Set how this charger reaches its CSMS, and other settings of the site.",
@@ -71,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    shared.add_argument("--local", action="store_true", required=True, help="work on the charger that this runs on")
+    shared.add_argument("--local", action="store_true", help="required: work on the charger that this runs on")
     shared.add_argument("--config", metavar="FILE", help="the agent's configuration file")
     shared.add_argument("--state-dir", metavar="DIR", help="the agent's state directory")
     shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
@@ -79,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Callable[[_Station, argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[shared], help=text, description=text, allow_abbrev=False)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter  # the others cut paths at their hyphens
+        command.epilog = f"defaults:\n  --config {config_path}\n  --state-dir {state_dir}"
         command.set_defaults(run=run)
         return command
 
@@ -101,7 +128,13 @@ def _apply(station: _Station, arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         settings = Settings.load(station.state_dir, read_only=True)
         profile = prepare(settings.content)
-        _report(station, settings, profile, plan(profile, settings.content), "A dry run: nothing was changed.")
+        _report(
+            station,
+            settings,
+            profile,
+            plan(profile, settings.content, station.catalogue),
+            "A dry run: nothing was changed.",
+        )
     else:
         _change(station, prepare)
 
@@ -134,12 +167,12 @@ def _commit(station: _Station, prepare: Prepare, profile: SiteProfile) -> tuple[
                 lock = exclusive(station.state_dir, _LOCK_WAIT_S)
             except StateLockedError as error:
                 raise ProvisioningError(
-                    f"{error}, and the agent cannot be reached ({unreachable}): nothing was changed; "
-                    "stop the agent, or try again"
+                    f"{error}. Nothing was changed: no agent answers there either ({unreachable})"
                 ) from unreachable
     with lock:
         settings = Settings.load(station.state_dir)
-        return apply_profile(settings, prepare(settings.content)), "The agent will use this when it starts."
+        changes = apply_profile(settings, prepare(settings.content), station.catalogue)
+        return changes, "The agent will use this when it starts."
 
 
 def _report(station: _Station, settings: Settings, profile: SiteProfile, changes: list[Change], outcome: str) -> None:
@@ -161,7 +194,8 @@ def _report(station: _Station, settings: Settings, profile: SiteProfile, changes
 def _show(station: _Station, _arguments: argparse.Namespace) -> None:
     settings = Settings.load(station.state_dir, read_only=True)
     content = settings.content
-    effective = overlay(station.catalogue.factory, content.csms)
+    set_by_anybody = overlay(station.catalogue.factory, content.csms)
+    effective = in_force(station.catalogue.factory, content.csms)
     provisioned = flattened(content)
     values = {**provisioned, **flattened(content._replace(csms=effective))}
     lines = {key: shown(key, value) for key, value in values.items()}
@@ -182,8 +216,8 @@ def _show(station: _Station, _arguments: argparse.Namespace) -> None:
     for warning in settings.warnings:
         sys.stderr.write(f"note: {warning}\n")
     for key, text in lines.items():
-        source = "" if key in provisioned else "   (factory)"
-        sys.stdout.write(f"{key} = {text}{source}\n")
+        why = FOLLOWS_URL if key == "csms.security_profile" and set_by_anybody.security_profile is None else FACTORY
+        sys.stdout.write(f"{key} = {text}\n" if key in provisioned else f"{key} = {text}   {why}\n")
     for place, state in content.availability.items():
         sys.stdout.write(f"availability.{place} = {state}\n")
     sys.stdout.write(f"The station dials {url or 'nothing yet: csms.url or csms.identity is not set'}\n")

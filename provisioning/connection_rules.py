@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urlsplit
 
+from provisioning.connection import in_force, uses_tls
 from provisioning.errors import Problem
 from provisioning.settings import Csms
 
@@ -132,17 +133,23 @@ def note_similar_identity(before: Csms, after: Csms) -> str | None:
     return f"csms.identity: {new} differs from {old} only in case or separators; the CSMS tells them apart"
 
 
-def note_lower_profile(before: Csms, after: Csms) -> str | None:
-    """A hint, in words, where the station will be less protected than it was."""
-    old, new = before.security_profile, after.security_profile
-    if old is None or new is None or new >= old:
-        return None
-    loss = {
-        0: "neither password nor encryption protect the station any more",
-        1: "the password and all messages cross the network unencrypted",
-        2: "a password replaces the client certificate",
-    }[new]
-    return f"csms.security_profile: is lowered from {old} to {new}: {loss}"
+def note_profile(before: Csms, change: Csms) -> str | None:
+    """A hint, in words, where the station will be less protected than it was, or otherwise than anybody has set.
+
+    before: what was set; change: what is set now.
+    """
+    old, new = in_force(before).security_profile or 0, in_force(before, change).security_profile or 0
+    # what nobody had set, neither a profile nor TLS, is no loss
+    if new < old and (before.security_profile is not None or uses_tls(before.url)):
+        loss = {
+            0: "neither password nor encryption protect the station any more",
+            1: "the password and all messages cross the network unencrypted",
+            2: "a password replaces the client certificate",
+        }[new]
+        return f"csms.security_profile: is lowered from {old} to {new}: {loss}"
+    if new != old and change.security_profile is None:
+        return f"csms.security_profile: is not set and follows csms.url: it is {new} now"
+    return None
 
 
 def decode_password(
@@ -254,10 +261,13 @@ def _scheme_mismatch(csms: Csms) -> Problem | None:
         return None
     scheme = csms.url.partition(":")[0].lower()
     if profile in (2, 3) and scheme == "ws":
-        right = "set csms.url to a wss:// address, or the security profile to 1"
+        right = "give csms.url as a wss:// address in the same site profile, or take security profile 1"
         return Problem(key, f"{profile} needs a wss:// URL, but csms.url is {csms.url}", right)
     if profile in (0, 1) and scheme == "wss":
-        right = "set csms.security_profile to 2 (or 3 with a client certificate), or csms.url to a ws:// address"
+        right = (
+            "give csms.security_profile as 2 (3 with a client certificate) in the same site profile, "
+            "or take a ws:// address"
+        )
         return Problem(key, f"{profile} goes without TLS, but csms.url is {csms.url}", right)
     return None
 

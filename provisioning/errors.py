@@ -36,10 +36,11 @@ class Problem(NamedTuple):
 class DocumentError(ProvisioningError):
     """A site profile, or the configuration file it is checked against, cannot be used.
 
-    Carries every mistake that was found; `str()` gives one line for each.
+    Carries every mistake that was found; `str()` gives one line for each. `source` is the document's file; empty where
+    there is none.
     """
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+        super().__init__("\n".join(f"{source}: {problem}" if source else str(problem) for problem in self.problems))

@@ -30,7 +30,7 @@ def answer(request: Mapping[str, Any], settings: Settings, catalogue: Catalogue,
     """
     try:
         profile = read_document(request.get("profile", {}), settings.content, catalogue, utc_ms)
-        changes = apply_profile(settings, profile)
+        changes = apply_profile(settings, profile, catalogue)
     except DocumentError as error:
         return {"ok": False, "errors": [str(problem) for problem in error.problems]}
     except ProvisioningError as error:

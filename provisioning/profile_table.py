@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioning.bounded_file import read_bounded
 from provisioning.errors import Problem
+from provisioning.setting_names import dotted
 
 _LONGEST_TEXT = 4096
 
@@ -33,7 +34,8 @@ class ProfileTable:
             problems.append(Problem(path, f"is {_kind(content)}", f"write a table: [{path}]"))
 
     def key(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
+        """What a key of this table is called in the document."""
+        return f"{self.path}.{dotted(name)}" if self.path else dotted(name)
 
     def problem(self, name: str, wrong: str, right: str) -> None:
         self.problems.append(Problem(self.key(name), wrong, right))

@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from provisioning.errors import SettingsError
+from provisioning.state_directory import give_to_owner_of, make, why_unusable
 
 LARGEST_FILE_BYTES = 4 * 1024 * 1024
 """A larger file is not one of ours."""
@@ -161,7 +162,8 @@ class Settings:
         try:
             _write(self._state_dir, {**document, "digest": _digest(document)})
         except OSError as error:
-            raise SettingsError(_why(error, self._state_dir, "write")) from error
+            reason = why_unusable(error, self._state_dir)
+            raise SettingsError(f"cannot write the settings in {self._state_dir}: {reason}") from error
         self._document, self._saved, self.generation = document, content, self.generation + 1
         return True
 
@@ -179,7 +181,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         if error.errno in (errno.EIO, errno.EISDIR):  # a dying flash cell is damage, a lack of rights is not
             raise _DamagedError(error.strerror) from error
-        raise SettingsError(_why(error, path.parent, "read")) from error
+        reason = why_unusable(error, path.parent)
+        raise SettingsError(f"cannot read the settings in {path.parent}: {reason}") from error
     if len(data) > LARGEST_FILE_BYTES:
         raise _DamagedError("too large")
     try:
@@ -195,7 +198,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(state_dir: Path, document: Mapping[str, Any]) -> None:
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make(state_dir)
     current, new = state_dir / "settings.json", state_dir / "settings.json.new"
     # a leftover may belong to somebody else or be a link; ours is always a fresh file
     new.unlink(missing_ok=True)
@@ -221,13 +224,6 @@ def _flush_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def give_to_owner_of(state_dir: Path, descriptor: int) -> None:
-    """Hands a file that root created to whom the state directory belongs, or the agent could not read it."""
-    if os.geteuid() == 0:
-        owner = state_dir.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(path: Path, current: Path) -> str:
@@ -321,17 +317,3 @@ def _text_map(document: Mapping[str, Any], name: str) -> Mapping[str, str]:
     if not all(isinstance(value, str) for value in section.values()):
         raise TypeError(name)
     return MappingProxyType(dict(section))
-
-
-def _why(error: OSError, state_dir: Path, verb: str) -> str:
-    advice = {
-        errno.ENOSPC: "the disk is full: make room and try again",
-        errno.EDQUOT: "the disk quota is used up: make room and try again",
-        errno.EFBIG: "the disk quota is used up: make room and try again",
-        errno.EROFS: "the file system is read-only: remount it, or choose another --state-dir",
-        errno.EACCES: "permission denied: run as root or as the user who owns it",
-        errno.EPERM: "permission denied: run as root or as the user who owns it",
-        errno.ENOTDIR: "a part of this path is not a directory",
-        errno.EEXIST: "this path is not a directory",
-    }.get(error.errno or 0, error.strerror or str(error))
-    return f"cannot {verb} the settings in {state_dir}: {advice}"

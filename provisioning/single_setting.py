@@ -10,6 +10,7 @@ from provisioning.bounded_file import read_bounded
 from provisioning.catalogue import Catalogue
 from provisioning.certificates import check_roots, merged
 from provisioning.errors import DocumentError, Problem
+from provisioning.setting_names import SECTIONS, nearest
 from provisioning.settings import Content
 from provisioning.site_profile import SiteProfile, read_document
 
@@ -30,11 +31,16 @@ def read_setting(key: str, value: str, current: Content, catalogue: Catalogue, u
         parsed = int(value[:9])
     document: dict[str, Any] = {}
     table = document
-    *path, name = _path(key)
+    path = _path(key)
+    if len(path) < 2 or path[0] not in SECTIONS:
+        meant = nearest(key, catalogue.names)
+        right = f"did you mean {meant}?" if meant else "write it as in the site profile, e.g. csms.url"
+        raise DocumentError("", [Problem(key if key and key.isprintable() else repr(key), "is not a setting", right)])
+    *path, name = path
     for part in path:
         table = table.setdefault(part, {})
     table[name] = parsed
-    return read_document(document, current, catalogue, utc_ms, folder=Path(), source=key)
+    return read_document(document, current, catalogue, utc_ms, folder=Path(), source="")
 
 
 def read_roots(path: Path, current: Content, catalogue: Catalogue, utc_ms: int) -> SiteProfile:
@@ -55,8 +61,7 @@ def read_roots(path: Path, current: Content, catalogue: Catalogue, utc_ms: int) 
 
 
 def _path(key: str) -> list[str]:
-    """The parts of a dotted TOML key."""
-    right = "write it as in the site profile: csms.url, configuration.HeartbeatInterval"
+    """The parts of a dotted TOML key; none if it is not one."""
     try:
         level: Any = tomllib.loads(f"{key} = 0") if key.isprintable() else None
     except tomllib.TOMLDecodeError:
@@ -65,6 +70,4 @@ def _path(key: str) -> list[str]:
     while isinstance(level, dict) and len(level) == 1:
         ((part, level),) = level.items()
         path.append(part)
-    if level != 0 or len(path) < 2:
-        raise DocumentError(key, [Problem("", "is not a key", right)])
-    return path
+    return path if level == 0 else []

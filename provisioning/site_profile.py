@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from provisioning.bounded_file import read_bounded
 from provisioning.catalogue import Catalogue
 from provisioning.certificates import check_client_pair, check_roots
+from provisioning.connection import in_force, overlay
 from provisioning.connection_rules import (
     check_host,
     check_identity,
@@ -22,7 +23,7 @@ from provisioning.connection_rules import (
     check_url,
     check_versions,
     decode_password,
-    note_lower_profile,
+    note_profile,
     note_similar_identity,
 )
 from provisioning.errors import DocumentError, Problem
@@ -37,8 +38,9 @@ _MOST_TIME_SERVERS = 8
 class SiteProfile(NamedTuple):
     """A valid profile. None in a part: left as it is; "" takes a root certificate or the proxy away.
 
-    `variables`: device-model key to value. `effective` is the connection once the profile is applied. `document` is the
-    profile as it was written, with PEM texts instead of file names: it can be sent to the agent and read again there.
+    `variables`: device-model key to value; `names`: to the name that the document has for it. `effective` is the
+    connection in force once the profile is applied. `document` is the profile as it was written, with PEM texts instead
+    of file names: it can be sent to the agent and read again there.
     """
 
     csms: Csms
@@ -48,6 +50,7 @@ class SiteProfile(NamedTuple):
     effective: Csms
     notes: tuple[str, ...]
     document: Mapping[str, Any]
+    names: Mapping[str, str]
 
     def __repr__(self) -> str:
         return f"SiteProfile({self.csms!r}, {len(self.variables)} variables)"
@@ -89,26 +92,25 @@ def read_document(
     csms, effective = _read_csms(root.table("csms"), overlay(catalogue.factory, current.csms), catalogue, notes)
     _check_certificates(csms, effective, utc_ms, problems, notes)
     firmware = _read_firmware(root.table("firmware"), utc_ms, notes)
-    variables = read_variables(root.table("configuration"), root.table("variables"), catalogue)
+    assigned = read_variables(root.table("configuration"), root.table("variables"), catalogue)
     network = _read_network(root.table("network"))
     root.done({field: f"csms.{field}" for field in Csms._fields})
     if problems:
         raise DocumentError(source, problems)
     return SiteProfile(
-        csms, firmware, network, variables, effective, tuple(notes), _self_contained(document, csms, firmware)
+        csms,
+        firmware,
+        network,
+        {key: each.value for key, each in assigned.items()},
+        effective,
+        tuple(notes),
+        _self_contained(document, csms, firmware),
+        {key: each.name for key, each in assigned.items()},
     )
-
-
-def overlay(*layers: Csms) -> Csms:
-    """The connection that results: for each key the last layer that sets it. "" is not set."""
-    values = (
-        next((value for value in reversed(column) if value is not None), None) for column in zip(*layers, strict=True)
-    )
-    return Csms(*(None if value == "" else value for value in values))
 
 
 def _read_csms(table: ProfileTable, before: Csms, catalogue: Catalogue, notes: list[str]) -> tuple[Csms, Csms]:
-    """What the profile sets, and the connection that results."""
+    """What the profile sets, and the connection in force then; `before` is what was set."""
     problems = table.problems
     csms = Csms(
         url=table.text("url"),
@@ -121,7 +123,7 @@ def _read_csms(table: ProfileTable, before: Csms, catalogue: Catalogue, notes: l
     )
     password = table.text("basic_auth_password")
     table.done()
-    after = overlay(before, csms)
+    after = in_force(before, csms)
     if csms.url is not None or (csms.identity and after.url):
         problems += check_url(csms.url if csms.url is not None else after.url or "", after.identity)
     if csms.identity is not None:
@@ -136,12 +138,12 @@ def _read_csms(table: ProfileTable, before: Csms, catalogue: Catalogue, notes: l
         problems += found
         csms = csms._replace(basic_auth_password=key)
         notes += [risk] if risk else []
-        after = overlay(before, csms)
+        after = in_force(before, csms)
     touched = frozenset(name for name, value in csms._asdict().items() if value is not None)
     found, remarks = check_together(after, touched)
     problems += found
     notes += remarks
-    notes += filter(None, (note_similar_identity(before, after), note_lower_profile(before, after)))
+    notes += filter(None, (note_similar_identity(before, after), note_profile(before, csms)))
     return csms, after
 
 

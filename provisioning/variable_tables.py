@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from provisioning.catalogue import Catalogue, Checked
 from provisioning.profile_table import ProfileTable
@@ -18,9 +19,18 @@ _ELSEWHERE = {
 }
 
 
-def read_variables(configuration: ProfileTable, components: ProfileTable, catalogue: Catalogue) -> Mapping[str, str]:
-    """The variables that both tables set: device-model key to value. Mistakes go to the tables' `problems`."""
-    assigned: dict[str, tuple[str, str]] = {}
+class Assigned(NamedTuple):
+    """A variable's value, and the name under which the document sets it."""
+
+    value: str
+    name: str
+
+
+def read_variables(
+    configuration: ProfileTable, components: ProfileTable, catalogue: Catalogue
+) -> Mapping[str, Assigned]:
+    """The variables that both tables set, by device-model key. Mistakes go to the tables' `problems`."""
+    assigned: dict[str, Assigned] = {}
     for name in configuration.content:
         if (value := _value(configuration, name)) is not None:
             _assign(configuration, name, catalogue.check_configuration(name, value), assigned)
@@ -29,17 +39,17 @@ def read_variables(configuration: ProfileTable, components: ProfileTable, catalo
         for name in table.content:
             if (value := _value(table, name)) is not None:
                 _assign(table, name, catalogue.check_variable(component, name, value), assigned)
-    return {key: value for key, (value, _) in assigned.items()}
+    return assigned
 
 
-def _assign(table: ProfileTable, name: str, checked: Checked, assigned: dict[str, tuple[str, str]]) -> None:
+def _assign(table: ProfileTable, name: str, checked: Checked, assigned: dict[str, Assigned]) -> None:
     if checked.wrong:
         table.problem(name, checked.wrong, checked.right)
         return
     for key, value in checked.assignments:
-        earlier, source = assigned.setdefault(key, (value, table.key(name)))
-        if earlier != value:
-            table.problem(name, f"contradicts {source}, which is the same setting", "set one of them")
+        earlier = assigned.setdefault(key, Assigned(value, table.key(name)))
+        if earlier.value != value:
+            table.problem(name, f"contradicts {earlier.name}, which is the same setting", "set one of them")
 
 
 def _value(table: ProfileTable, name: str) -> str | None:

@@ -49,7 +49,7 @@ class IdealHardware:
         answer: ev.Event | None = None
         match effect:
             case ef.CloseContactor():
-                self.durable_at_close.append(self._bench.in_file())
+                self.durable_at_close.append(self._bench.may_be_sent())
                 answer = ev.ContactorChanged(effect.evse_id, closed=True)
             case ef.OpenContactor():
                 answer = ev.ContactorChanged(effect.evse_id, closed=False)
@@ -131,6 +131,10 @@ class StationBench:
             lambda c: c.execute("SELECT kind FROM queue ORDER BY seq").fetchall()
         )
         return [kind for (kind,) in rows]
+
+    def may_be_sent(self) -> list[str]:
+        """The kinds of the reports that the journal has found durable, or the disk unable to take."""
+        return [row.kind for row in self.journal._queue._window]
 
     def hold_the_disk(self) -> Callable[[], None]:
         """Let the disk take its time, until the returned is called."""

@@ -146,11 +146,15 @@ class AgentProcess:
         return await agent_status(self.state_dir)
 
     async def wait_for_status(self, wanted: Callable[[Status], object], timeout_s: float = 10.0) -> Status:
-        """Until the status is `wanted`, such as `lambda status: status["queue"]["rows"] == 0`; that status."""
+        """Until the status is `wanted`, such as `lambda status: status["queue"]["rows"] == 0`; that status.
+
+        Raises AgentFailedError; at once where the process has ended.
+        """
         try:
-            return await wait_for_status(self.state_dir, wanted, timeout_s)
+            return await wait_for_status(self.state_dir, wanted, timeout_s, hopeless=self._ended)
         except AssertionError as error:
-            raise self._failed(str(error)) from None
+            ended = f"it has ended with exit code {self._exit_code()}, so " if self._ended() else ""
+            raise self._failed(f"{ended}{error}") from None
 
     async def wait_registered(self, timeout_s: float = 10.0) -> None:
         """Until it is connected to a CSMS that has accepted it, now or before a restart. Raises AgentFailedError."""
@@ -177,6 +181,12 @@ class AgentProcess:
         if process.returncode != 0:
             raise self._failed(f"{' '.join(arguments)}: exit {process.returncode}: {errors.decode()}")
         return output.decode()
+
+    def _ended(self) -> bool:
+        return self._exit_code() is not None
+
+    def _exit_code(self) -> int | None:
+        return None if self._process is None else self._process.returncode
 
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:

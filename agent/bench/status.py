@@ -19,8 +19,10 @@ async def agent_status(state_dir: Path) -> Status:
     return await asyncio.to_thread(ask, state_dir / "agent.sock", {"op": "status"})
 
 
-async def wait_for_status(state_dir: Path, wanted: Callable[[Status], object], timeout_s: float) -> Status:
-    """Until the status is `wanted`; that status. No agent at all is waited for, too.
+async def wait_for_status(
+    state_dir: Path, wanted: Callable[[Status], object], timeout_s: float, *, hopeless: Callable[[], object] = bool
+) -> Status:
+    """Until the status is `wanted`; that status. No agent at all is waited for, too, until it is `hopeless`.
 
     Raises AssertionError with the last status.
     """
@@ -32,6 +34,8 @@ async def wait_for_status(state_dir: Path, wanted: Callable[[Status], object], t
                     latest = await agent_status(state_dir)
                 except NotRunningError as error:
                     latest = {"error": str(error)}
+                    if hopeless():
+                        raise AssertionError("there is no agent to ask") from error
                 else:
                     if wanted(latest):
                         return latest

@@ -29,6 +29,8 @@ from agent.charging.value import Value
 
 _UNKNOWN = IdTokenInfo(AuthorizationStatus.UNKNOWN)
 _ACCEPTED = IdTokenInfo(AuthorizationStatus.ACCEPTED)
+# For a question whose answer, or the word that there is none, has got lost: its driver does not wait for ever.
+_ANSWER_TIMEOUT_S = 120.0
 
 
 class _Pending(Value):
@@ -37,7 +39,9 @@ class _Pending(Value):
     id_token: IdToken
     evse_id: int | None
     trigger: TriggerReason
-    remote_start_id: int | None
+    deadline_s: float
+    remote_start_id: int | None = None
+    connector_id: int | None = None
 
 
 class _Floating(Value):
@@ -74,7 +78,7 @@ class Authorizer:
         if self.closed or not any(evse.usable or evse.transaction or evse.latch.held_for for evse in scope):
             self._reject(evse_id)
             return
-        self._authorize(_Pending(id_token, evse_id, TriggerReason.AUTHORIZED, None))
+        self._authorize(_Pending(id_token, evse_id, TriggerReason.AUTHORIZED, self._core.after(_ANSWER_TIMEOUT_S)))
 
     def _withdraw(self, id_token: IdToken, scope: Iterable[Evse]) -> bool:
         """The second presentation before the car is plugged in ends the intent (1.6 §4.9, B1)."""
@@ -111,14 +115,25 @@ class Authorizer:
 
     # --- remote -----------------------------------------------------------------------------------------------------
 
-    def request_start(self, id_token: IdToken, evse_id: int | None, remote_start_id: int | None) -> Outcome:
-        """A remote start (1.6 §5.11). evse_id None: the station chooses."""
+    def request_start(
+        self, id_token: IdToken, evse_id: int | None, connector_id: int | None, remote_start_id: int | None
+    ) -> Outcome:
+        """A remote start (1.6 §5.11). evse_id None: the station chooses; connector_id None: the driver does."""
         if self.closed or not self._registration.accepted:
             return Outcome.REJECTED
         evse = self._evses.get(evse_id) if evse_id is not None else self._choose(self._evses.values())
         if evse is None or not evse.usable or evse.session in (Session.AUTHORIZED, Session.TRANSACTION):
             return Outcome.REJECTED
-        pending = _Pending(id_token, evse.evse_id, TriggerReason.REMOTE_START, remote_start_id)
+        if not evse.serves(connector_id):
+            return Outcome.REJECTED
+        pending = _Pending(
+            id_token,
+            evse.evse_id,
+            TriggerReason.REMOTE_START,
+            self._core.after(_ANSWER_TIMEOUT_S),
+            remote_start_id,
+            connector_id,
+        )
         if self._core.policy.authorize_remote_start:
             self._authorize(pending)
             return Outcome.ACCEPTED
@@ -180,7 +195,9 @@ class Authorizer:
         remote = pending.trigger is TriggerReason.REMOTE_START
         if not remote and self._release(pending.id_token, info.group, scope):
             return True
-        authorization = Authorization(pending.id_token, info.group, pending.remote_start_id, pending.trigger)
+        authorization = Authorization(
+            pending.id_token, info.group, pending.remote_start_id, pending.trigger, pending.connector_id
+        )
         waiting = [evse for evse in scope if evse.usable and evse.session is Session.PLUGGED and evse.plug.ev_connected]
         if waiting:
             return max(waiting, key=lambda evse: evse.plug.since_s).authorize(authorization)
@@ -241,10 +258,25 @@ class Authorizer:
             evse.authorize(self._floating.pop(0).authorization)
 
     def next_deadline(self) -> float | None:
-        return min((f.deadline_s for f in self._floating if f.deadline_s is not None), default=None)
+        deadlines = [pending.deadline_s for pending in self._pending.values()]
+        deadlines += [floating.deadline_s for floating in self._floating if floating.deadline_s is not None]
+        return min(deadlines, default=None)
 
     def tick(self) -> None:
         self._floating = [floating for floating in self._floating if not self._core.due(floating.deadline_s)]
+        for request_id in [each for each, pending in self._pending.items() if self._core.due(pending.deadline_s)]:
+            self.answered(request_id, None)
+
+    def csms_changed(self) -> None:
+        """Whoever waits for the last CSMS's answer, or by its word for a car, waits no longer."""
+        pending, self._pending = self._pending, {}
+        self._floating.clear()
+        self._mark_waiting()
+        for each in pending.values():
+            self._reject(each.evse_id)
+        for evse in self._evses.values():
+            if evse.session is Session.AUTHORIZED and evse.transaction is None:
+                evse.deauthorize()
 
     def close(self) -> None:
         """A reset is under way."""

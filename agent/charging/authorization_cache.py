@@ -62,6 +62,12 @@ class AuthorizationCache:
         self._core.emit(ForgetCacheEntries())
         return True
 
+    def csms_changed(self) -> None:
+        """What another CSMS said of anybody is not this one's word."""
+        if self._entries:
+            self._entries.clear()
+            self._core.emit(ForgetCacheEntries())  # after the writes that may still be on their way
+
     def _make_room(self) -> None:
         """Entries that are not valid go first, then the one that was used longest ago."""
         now_ms = self._core.now.utc_ms

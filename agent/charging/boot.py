@@ -16,6 +16,7 @@ class Registration:
 
     __slots__ = (
         "_attempts",
+        "_beat_s",
         "_boot_at_s",
         "_boot_sent",
         "_core",
@@ -34,6 +35,7 @@ class Registration:
         self._boot_at_s: float | None = None
         self._boot_sent = False
         self._heard_s = core.now.mono_s
+        self._beat_s = core.now.mono_s  # when the CSMS was last asked for the time
 
     @property
     def accepted(self) -> bool:
@@ -67,15 +69,27 @@ class Registration:
         self.link_up = False
         self._core.online = False
 
+    def csms_changed(self) -> None:
+        """Another CSMS, which knows nothing of this station. A link that is still up leads to the last one."""
+        self.unlinked()
+        self.status = None
+        self.ever_accepted = False
+        self._attempts = 0
+        self._boot_at_s = None
+        self._boot_sent = False
+
     def answered(self, status: RegistrationStatus, interval_s: int) -> bool:
         """True: the station has just been accepted."""
+        if not self.link_up:
+            return False  # the last CSMS's answer, or one that came too late
         newly = status is RegistrationStatus.ACCEPTED
         self.status = status
         self._boot_sent = False
         self._attempts = 0
         self._boot_at_s = None
         if newly:
-            self._core.online = self.link_up
+            self._core.online = True
+            self._beat_s = self._core.now.mono_s
             self.exchanged()
             if interval_s > 0:
                 self._core.policy.heartbeat_interval_s = interval_s
@@ -104,11 +118,17 @@ class Registration:
         """Something was sent: no heartbeat is due for another interval."""
         self._heard_s = self._core.now.mono_s
 
+    def beat(self, *, triggered: bool = False) -> None:
+        self._beat_s = self._core.now.mono_s
+        self.exchanged()
+        self._core.emit(HeartbeatRequest(triggered))
+
     def _back_off_s(self) -> float:
         policy = self._core.policy
         factor = 1 << min(self._attempts, policy.back_off_repeat_times)
         self._attempts += 1
-        return max(1.0, policy.back_off_minimum_s * factor + policy.back_off_random_range_s * self._core.jitter())
+        wait_s = policy.back_off_minimum_s * factor + policy.back_off_random_range_s * self._core.jitter()
+        return min(max(1.0, wait_s), LONGEST_WAIT_S)
 
     def _send(self, *, triggered: bool = False) -> None:
         self._boot_sent = True
@@ -127,12 +147,12 @@ class Registration:
             return
         if self.accepted:
             if self._core.due(self._heartbeat_at_s()):
-                self.exchanged()
-                self._core.emit(HeartbeatRequest())
+                self.beat()
         elif not self._boot_sent and self._core.due(self._boot_at_s):
             self._send()
 
     def _heartbeat_at_s(self) -> float:
         interval_s = self._core.policy.heartbeat_interval_s
-        # One a day even when switched off, for the clock's sake (1.6 §4.6).
-        return self._heard_s + (min(interval_s, LONGEST_WAIT_S) if interval_s > 0 else LONGEST_WAIT_S)
+        # One a day whatever else is said, and even when switched off, for the clock's sake (1.6 §4.6).
+        daily_s = self._beat_s + LONGEST_WAIT_S
+        return min(self._heard_s + interval_s, daily_s) if interval_s > 0 else daily_s

@@ -205,13 +205,6 @@ class DeviceModel:
                 self._announce([known])
         return outcome
 
-    def reset_to_factory(self) -> None:
-        """Forgets what the CSMS and technicians set. What was persisted is for the caller to erase."""
-        self._changes.clear()
-        was_set = [variable for variable in self._factory if variable in self._set]
-        self._set.clear()
-        self._announce([variable for variable in was_set if self._store(variable, self._factory[variable])])
-
     def drain_changes(self) -> list[tuple[VariableId, str]]:
         """The settings changed since the last call, oldest first: to persist or, if WriteOnly, to apply."""
         changes, self._changes = self._changes, []

@@ -1,25 +1,24 @@
 """The EVSE: who is there, what runs, and whether the car may have power (1.6 §4.9; IEC 61851-1).
 
-The session is a table over facts (session.py). After every event `update` says anew what may be offered and what must
-be locked; power.py and latch.py order the difference.
+The session is a table over facts (session.py). After every event `update` asks anew what may be offered (supply.py) and
+what must be locked (latch.py).
 """
 
 from __future__ import annotations
 
 from agent.charging.core import Core
-from agent.charging.effects import ReadPurpose, SelfCheck
+from agent.charging.effects import ReadPurpose
 from agent.charging.faults import Faults
 from agent.charging.latch import Latch
 from agent.charging.meter_values import MeterReading, Offer
 from agent.charging.metering import Metering
 from agent.charging.plug import Plug
-from agent.charging.power import PowerPath
 from agent.charging.reports import TransactionEventType
 from agent.charging.session import TABLE, Authorization, SessionEvent
+from agent.charging.supply import Supply
 from agent.charging.transactions import Transaction, TransactionPhase
 from agent.charging.tx_points import goes_on, start_reached
 from agent.charging.types import (
-    ChargingState,
     EvseSpec,
     Fault,
     IdToken,
@@ -29,7 +28,6 @@ from agent.charging.types import (
     TriggerReason,
 )
 
-VOLTAGE_V = 230.0
 OPENING_TIMEOUT_S = 3.0
 METER_FAILURE = "PowerMeterFailure"
 EV_DISCONNECTED = "EV side disconnected"  # the words of 1.6 §4.9
@@ -50,15 +48,13 @@ class Evse:
         self.operative = True
         self.wanted_operative = True
         self.inoperative_connectors: set[int] = set()
-        self._limits_a: dict[str, float] = {}
         self.info = ""
         self.answer_pending = False  # somebody who may be meant for this EVSE waits for the CSMS's answer
-        self._self_checked = False
         self._session_deadline_s: float | None = None
         self._opening_deadline_s: float | None = None
         self.plug = Plug(spec)
         self.latch = Latch(core, self.evse_id)
-        self._power = PowerPath(core, self.evse_id)
+        self._supply = Supply(core, spec, self.plug, self.latch)
         self._metering = Metering(core, self)
 
     # --- what is ----------------------------------------------------------------------------------------------------
@@ -81,16 +77,22 @@ class Evse:
             and any(connector_id not in self.inoperative_connectors for connector_id in connectors)
         )
 
+    def serves(self, connector_id: int | None) -> bool:
+        """This connector may be the one in use. None: whichever the driver takes."""
+        return connector_id is None or (
+            self.spec.has_connector(connector_id)
+            and connector_id not in self.inoperative_connectors
+            and self.plug.takes(connector_id)
+        )
+
     @property
     def limit(self) -> tuple[str, float]:
         """Who limits the current, and to what, A per phase."""
-        own = ("EVSE", self.spec.max_current_a)
-        return min((own, *self._limits_a.items()), key=lambda limit: limit[1])
+        return self._supply.limit
 
     @property
     def offer(self) -> Offer:
-        offered_a = self._power.offered_a
-        return Offer(offered_a, offered_a * VOLTAGE_V * self.spec.phases)
+        return self._supply.offer
 
     # --- facts from the hardware ------------------------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ class Evse:
         self.update()
 
     def contactor_changed(self, closed: bool) -> None:
-        self._power.feedback(closed)
+        self._supply.contactor_changed(closed)
         if not closed and self._opening_deadline_s is not None:
             self._opening_deadline_s = None
             self._metering.end()
@@ -129,30 +131,31 @@ class Evse:
         self.update()
 
     def self_checked(self) -> None:
-        self._self_checked = True
+        self._supply.self_checked()
         self.update()
 
     def fault_raised(self, fault: Fault) -> None:
         self.faults.add(fault)
         if fault.code == METER_FAILURE:
             self._metering.meter_failed()
-        self.update()
+        self.faults_changed(gone=False)
 
     def fault_cleared(self, key: tuple[str, str]) -> None:
         self.faults.remove(key)
         if key[0] == METER_FAILURE and not self.faults.has(METER_FAILURE):
             self._metering.meter_recovered()
+        self.faults_changed(gone=True)
+
+    def faults_changed(self, *, gone: bool) -> None:
+        """Of this EVSE or of the station. Whoever charges comes first, then the cable that was not released."""
         self.update()
+        if gone:
+            self.latch.mended()
 
     def limit_changed(self, source: str, limit_a: float | None) -> None:
         """What `source` allows, A per phase; None: it no longer limits. The least counts."""
-        if self._limits_a.get(source) == limit_a:
-            return
-        if limit_a is None:
-            del self._limits_a[source]
-        else:
-            self._limits_a[source] = limit_a
-        self.update()
+        if self._supply.limit_changed(source, limit_a):
+            self.update()
 
     def _plug_changed(self, was_inserted: bool) -> None:
         if self.plug.inserted and not was_inserted:
@@ -177,9 +180,11 @@ class Evse:
     def authorize(self, authorization: Authorization) -> bool:
         """Somebody may charge here; False where the state has no room for it."""
         event = SessionEvent.AUTHORIZE_WITH_EV if self.plug.ev_connected else SessionEvent.AUTHORIZE_WITHOUT_EV
-        if (self.session, event) not in TABLE:
+        if (self.session, event) not in TABLE or not self.serves(authorization.connector_id):
             return False
         self.authorization = authorization
+        if authorization.connector_id is not None:
+            self.plug.connector_id = authorization.connector_id
         self._happen(event)
         self.update()
         return True
@@ -211,8 +216,7 @@ class Evse:
             return
         started = transaction.phase is TransactionPhase.ACTIVE
         transaction.phase = TransactionPhase.ENDING
-        live = self._power.live
-        self._power.allow(0.0, asked=False)
+        live = self._supply.cut()
         if not started:
             self._finish()
         elif live:
@@ -295,8 +299,7 @@ class Evse:
         core, connector_id = self._core, self.plug.connector_id
         transaction = Transaction(core, core.new_id(), self.evse_id, connector_id, core.now.utc_ms, self.authorization)
         self.transaction = transaction
-        self._self_checked = False
-        self._core.emit(SelfCheck(self.evse_id))
+        self._supply.prepare()
         self._metering.begin(transaction)
 
     def _finish(self) -> None:
@@ -339,39 +342,14 @@ class Evse:
 
     # --- power ------------------------------------------------------------------------------------------------------
 
-    def _ready(self) -> bool:
-        """Everything is prepared: the parts checked, the first reading taken, the latch closed."""
-        transaction = self.transaction
-        return (
-            transaction is not None
-            and transaction.phase is TransactionPhase.ACTIVE
-            and self._self_checked
-            and (self.latch.locked or not self.spec.lockable(transaction.connector_id))
-        )
-
-    def _current_a(self) -> float:
-        """What may be offered now; 0 where nothing may (1.6 §4.1: energy only after authorization)."""
-        transaction = self.transaction
-        if (
-            transaction is None
-            or not self._ready()
-            or self.session is not Session.TRANSACTION
-            or not self.plug.ev_connected
-            or self.blocking_fault is not None
-        ):
-            return 0.0
-        if transaction.deauthorized and transaction.energy_wh >= self._core.policy.max_energy_on_invalid_id_wh:
-            return 0.0
-        return min(self.limit[1], self.plug.limit_a(transaction.connector_id))
-
     def update(self) -> None:
         """After anything has changed: power first, then what follows from it."""
-        self._power.allow(self._current_a(), asked=self.plug.asks_for_energy)
+        self._supply.update(self.transaction, self.session, blocked=self.blocking_fault is not None)
         self._update_latch()
         transaction = self.transaction
         if transaction is None or transaction.phase is not TransactionPhase.ACTIVE:
             return
-        state = self._charging_state(transaction)
+        state = self._supply.charging_state(transaction, self.session)
         if state is not transaction.charging_state:
             transaction.charging_state = state
             transaction.report(TransactionEventType.UPDATED, TriggerReason.CHARGING_STATE_CHANGED)
@@ -386,26 +364,16 @@ class Evse:
         elif self.latch.held_for is not None and not self.plug.inserted:
             self.latch.release(self.plug.connector_id)
 
-    def _charging_state(self, transaction: Transaction) -> ChargingState:
-        if not self.plug.ev_connected:
-            return ChargingState.IDLE
-        if self.session is not Session.TRANSACTION or not self._ready():
-            return ChargingState.EV_CONNECTED
-        return self._power.charging_state(transaction.charging_state, asked=self.plug.asks_for_energy)
-
     # --- time -------------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        transaction = self.transaction
-        deadlines = [
+        deadlines = (
             None if self.answer_pending else self._session_deadline_s,
             self._opening_deadline_s,
-            self._power.next_deadline(),
+            self._supply.next_deadline(self.transaction),
             self._metering.next_deadline(),
-        ]
-        silent = transaction is not None and transaction.charging_state is ChargingState.EV_CONNECTED
-        if silent and not self.plug.asks_for_energy:
-            deadlines.append(self._power.response_due_s)
+            self.latch.next_deadline(),
+        )
         return min((d for d in deadlines if d is not None), default=None)
 
     def tick(self) -> None:
@@ -417,6 +385,9 @@ class Evse:
             # It should be open by now. The supervisor names the fault; the bill does not wait for it.
             self._opening_deadline_s = None
             self._metering.end()
-        self._power.tick()
+        if self._supply.check_overdue:
+            self.stop(StopReason.OTHER, TriggerReason.ABNORMAL_CONDITION, info="self-check does not end")
+        self._supply.tick()
+        self.latch.tick()
         self._metering.tick()
         self.update()

@@ -50,6 +50,10 @@ class Plug:
         if not self.ev_connected:
             self.connector_id = connector_id
 
+    def takes(self, connector_id: int) -> bool:
+        """False: there is something in another connector."""
+        return not self.inserted or self.connector_id == connector_id
+
     def limit_a(self, connector_id: int) -> float:
         """What EVSE and cable are built for, A per phase."""
         return min(self._spec.max_current_a, self.cables.get(connector_id, self._spec.max_current_a))

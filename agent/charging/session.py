@@ -44,14 +44,20 @@ TABLE: dict[tuple[Session, SessionEvent], Session] = {
 
 
 class Authorization:
-    """Somebody may charge here."""
+    """Somebody may charge here; at that connector only, if one is named."""
 
-    __slots__ = ("group", "id_token", "remote_start_id", "trigger")
+    __slots__ = ("connector_id", "group", "id_token", "remote_start_id", "trigger")
 
     def __init__(
-        self, id_token: IdToken, group: IdToken | None, remote_start_id: int | None, trigger: TriggerReason
+        self,
+        id_token: IdToken,
+        group: IdToken | None,
+        remote_start_id: int | None,
+        trigger: TriggerReason,
+        connector_id: int | None = None,
     ) -> None:
         self.id_token = id_token
         self.group = group
         self.remote_start_id = remote_start_id
         self.trigger = trigger
+        self.connector_id = connector_id

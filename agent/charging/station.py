@@ -15,23 +15,12 @@ from agent.charging.authorization_cache import AuthorizationCache
 from agent.charging.availability import Availability
 from agent.charging.boot import Registration
 from agent.charging.core import Core, Output
-from agent.charging.effects import (
-    Restart,
-    SaveCacheEntry,
-    TransactionRecord,
-    UnlockConnector,
-)
+from agent.charging.effects import Restart, SaveCacheEntry, TransactionRecord
 from agent.charging.evse import Evse
 from agent.charging.faults import Faults
 from agent.charging.offline_limit import OfflineLimit
 from agent.charging.policy import Policy
-from agent.charging.reports import (
-    ConnectorView,
-    HeartbeatRequest,
-    SecurityEvent,
-    TransactionEventType,
-    UnlockAnswer,
-)
+from agent.charging.reports import ConnectorView, SecurityEvent
 from agent.charging.station_metering import StationMetering
 from agent.charging.status import StatusReporter, connector_view, station_view
 from agent.charging.transactions import Transaction, TransactionPhase
@@ -95,7 +84,7 @@ class Station:
         )  # fmt: skip
         self._resetting: StopReason | None = None
         for record in restored.transactions:
-            self._end_interrupted(record)
+            Transaction.end_interrupted(core, record)
         self._free_cables()
         self._settle()
 
@@ -159,7 +148,7 @@ class Station:
         else:
             self._faults.add(fault)
         for evse in self.evses.values():
-            evse.update()
+            evse.faults_changed(gone=fault is None)
 
     def _tamper_changed(self, event: ev.TamperChanged) -> None:
         if event.open:
@@ -174,9 +163,9 @@ class Station:
             self._metering.read(evse, event.purpose, event.due_ms, event.reading)
 
     def _unlock_finished(self, event: ev.UnlockFinished) -> None:
-        if event.ref is not None:
-            status = UnlockStatus.UNLOCKED if event.unlocked else UnlockStatus.UNLOCK_FAILED
-            self._core.emit(UnlockAnswer(event.ref, status))
+        if event.evse_id in self.evses:
+            latch = self.evses[event.evse_id].latch
+            latch.release_finished(event.connector_id, event.ref, unlocked=event.unlocked)
 
     # --- facts from the CSMS ----------------------------------------------------------------------------------------
 
@@ -215,14 +204,27 @@ class Station:
                 evse.transaction.clock_stepped(delta_ms)
         self._metering.clock_stepped()
 
+    def csms_changed(self, now: Now) -> None:
+        """Another CSMS is to be spoken with: what the last one knew and said is nothing to it. What runs goes on."""
+        self._core.now = now
+        self.registration.csms_changed()
+        self.cache.csms_changed()
+        self._authorizer.csms_changed()
+        self._settle()
+
     # --- wishes -----------------------------------------------------------------------------------------------------
 
     def request_start(
-        self, id_token: IdToken, evse_id: int | None, now: Now, remote_start_id: int | None = None
+        self,
+        id_token: IdToken,
+        evse_id: int | None,
+        now: Now,
+        remote_start_id: int | None = None,
+        connector_id: int | None = None,
     ) -> Outcome:
         """Remote start (1.6 §5.11, 2.0.1 F01, F02)."""
         self._core.now = now
-        outcome = self._authorizer.request_start(id_token, evse_id, remote_start_id)
+        outcome = self._authorizer.request_start(id_token, evse_id, connector_id, remote_start_id)
         self._settle()
         return outcome
 
@@ -284,7 +286,7 @@ class Station:
 
     def trigger_heartbeat(self, now: Now) -> None:
         self._core.now = now
-        self._core.emit(HeartbeatRequest(triggered=True))
+        self.registration.beat(triggered=True)
 
     def trigger_status(self, evse_id: int | None, connector_id: int, now: Now) -> bool:
         """evse None: all, the station first. False: there is no such connector."""
@@ -357,18 +359,12 @@ class Station:
         for evse in self.evses.values():
             evse.stop(reason, trigger)
 
-    def _end_interrupted(self, record: TransactionRecord) -> None:
-        """Running when the power went: over, with what was last known for certain (1.6 §7.36, PowerLoss)."""
-        transaction = Transaction.resume(self._core, record)
-        transaction.stop_reason = StopReason.POWER_LOSS
-        transaction.report(TransactionEventType.ENDED, TriggerReason.ABNORMAL_CONDITION, record.last_ms)
-
     def _free_cables(self) -> None:
         """Nothing runs after a start: no latch may keep a cable that an earlier life has locked."""
         for evse in self.evses.values():
             for connector in evse.spec.connectors:
                 if evse.spec.lockable(connector.connector_id):
-                    self._core.emit(UnlockConnector(evse.evse_id, connector.connector_id))
+                    evse.latch.release(connector.connector_id)
 
 
 _HANDLERS: dict[type, Callable[..., None]] = {

@@ -12,17 +12,24 @@ from agent.charging.reports import MeterValuesReport
 from agent.charging.transactions import TransactionPhase
 from agent.charging.types import ReadingContext
 
+# A reading that has not come by then has been lost.
+_ANSWER_TIMEOUT_S = 30.0
+
 
 class StationMetering:
-    """Asks every EVSE's meter at the aligned moments of the day, and reports what no running transaction does."""
+    """Asks every EVSE's meter at the aligned moments of the day, and reports what no running transaction does.
 
-    __slots__ = ("_core", "_evses", "_interval_s", "_next_ms")
+    One question of a kind at a time: however often a CSMS asks, or however slow a meter is, they do not pile up.
+    """
+
+    __slots__ = ("_asked", "_core", "_evses", "_interval_s", "_next_ms")
 
     def __init__(self, core: Core, evses: Mapping[int, Evse]) -> None:
         self._core = core
         self._evses = evses
         self._interval_s = 0
         self._next_ms = 0
+        self._asked: dict[tuple[int, ReadPurpose], float] = {}  # since when there is no answer
 
     def next_deadline(self) -> float | None:
         interval_s = self._core.policy.aligned_interval_s
@@ -45,7 +52,7 @@ class StationMetering:
         self._next_ms = next_aligned_ms(now_ms, interval_s)
         for evse_id, evse in self._evses.items():
             if evse.transaction is None or not self._core.policy.aligned_only_idle:
-                self._core.emit(ReadMeter(evse_id, ReadPurpose.ALIGNED, due_ms))
+                self._ask(evse_id, ReadPurpose.ALIGNED, due_ms)
 
     def _plan(self, interval_s: int) -> None:
         following_ms = next_aligned_ms(self._core.now.utc_ms, interval_s)
@@ -63,11 +70,18 @@ class StationMetering:
         if evse_id is not None and evse_id not in self._evses:
             return False
         for each in self._evses if evse_id is None else (evse_id,):
-            self._core.emit(ReadMeter(each, ReadPurpose.TRIGGER, self._core.now.utc_ms))
+            self._ask(each, ReadPurpose.TRIGGER, self._core.now.utc_ms)
         return True
+
+    def _ask(self, evse_id: int, purpose: ReadPurpose, due_ms: int) -> None:
+        asked_s = self._asked.get((evse_id, purpose))
+        if asked_s is None or self._core.due(asked_s + _ANSWER_TIMEOUT_S):
+            self._asked[evse_id, purpose] = self._core.now.mono_s
+            self._core.emit(ReadMeter(evse_id, purpose, due_ms))
 
     def read(self, evse: Evse, purpose: ReadPurpose, due_ms: int, reading: MeterReading | None) -> None:
         """The meter's answer: the running transaction's, or reported here."""
+        self._asked.pop((evse.evse_id, purpose), None)
         transaction = evse.transaction
         reported = transaction is not None and transaction.phase is not TransactionPhase.STARTING
         mine = purpose is ReadPurpose.TRIGGER or (

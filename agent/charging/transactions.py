@@ -88,15 +88,9 @@ class Transaction:
         self.stop_trigger = TriggerReason.STOP_AUTHORIZED
 
     @classmethod
-    def resume(cls, core: Core, record: TransactionRecord) -> Transaction:
-        """The transaction that was running when the power went."""
-        transaction = cls(
-            core,
-            record.transaction_id,
-            record.evse_id,
-            record.connector_id,
-            record.started_ms,
-        )
+    def end_interrupted(cls, core: Core, record: TransactionRecord) -> None:
+        """Running when the power went: over, with what was last known for certain (1.6 §7.36, PowerLoss)."""
+        transaction = cls(core, record.transaction_id, record.evse_id, record.connector_id, record.started_ms)
         transaction.id_token = record.id_token
         transaction.group = record.group
         transaction.remote_start_id = record.remote_start_id
@@ -105,7 +99,8 @@ class Transaction:
         transaction.last_wh = record.last_wh
         transaction.last_ms = record.last_ms
         transaction.seq_no = record.seq_no
-        return transaction
+        transaction.stop_reason = StopReason.POWER_LOSS
+        transaction.report(TransactionEventType.ENDED, TriggerReason.ABNORMAL_CONDITION, record.last_ms)
 
     def authorize(self, authorization: Authorization) -> None:
         """Now it is known whose it is."""

@@ -85,7 +85,6 @@ OFFLINE_TX_FOR_UNKNOWN_ID_ENABLED = _id("AuthCtrlr", "OfflineTxForUnknownIdEnabl
 DISABLE_REMOTE_AUTHORIZATION = _id("AuthCtrlr", "DisableRemoteAuthorization")
 AUTH_CACHE_ENABLED = _id("AuthCacheCtrlr", "Enabled")
 AUTH_CACHE_LIFE_TIME = _id("AuthCacheCtrlr", "LifeTime")
-AUTH_CACHE_STORAGE = _id("AuthCacheCtrlr", "Storage")
 AUTH_CACHE_DISABLE_POST_AUTHORIZE = _id("AuthCacheCtrlr", "DisablePostAuthorize")
 
 EV_CONNECTION_TIME_OUT = _id("TxCtrlr", "EVConnectionTimeOut")
@@ -133,6 +132,14 @@ STATION_AVAILABILITY_STATE = _id("ChargingStation", "AvailabilityState")
 STATION_PHASE_ROTATION = _id("ChargingStation", "PhaseRotation")
 
 
+def availability_state(evse_id: int, connector_id: int | None = None) -> VariableId:
+    """Of an EVSE, or of one of its connectors; evse 0: of the station."""
+    if evse_id == 0:
+        return STATION_AVAILABILITY_STATE
+    component = "EVSE" if connector_id is None else "Connector"
+    return VariableId(component, "AvailabilityState", evse_id=evse_id, connector_id=connector_id)
+
+
 def _integer(
     variable: VariableId, default: int, low: int = 0, high: int | None = None, unit: str = "s"
 ) -> VariableSpec:
@@ -160,6 +167,11 @@ def _availability(variable: VariableId) -> VariableSpec:
     return _state(variable, "Available", DataType.OPTION_LIST)._replace(values=_AVAILABILITY)
 
 
+def _absent(component: str) -> tuple[VariableSpec, ...]:
+    """A functional block that this station does not have. A file may say so; that it had it would be untrue."""
+    return tuple(_constant(_id(component, name), "false", DataType.BOOLEAN) for name in ("Available", "Enabled"))
+
+
 def _phase_rotation(variable: VariableId) -> VariableSpec:
     return VariableSpec(variable, DataType.STRING, values=_PHASE_ROTATIONS)
 
@@ -167,12 +179,12 @@ def _phase_rotation(variable: VariableId) -> VariableSpec:
 STANDARD_VARIABLES = (
     _integer(HEARTBEAT_INTERVAL, 300, low=1),
     _integer(MESSAGE_TIMEOUT, 30, low=1, high=3600)._replace(mutability=Mutability.READ_ONLY),
-    _integer(MESSAGE_ATTEMPTS, 3, low=1, unit=""),
-    _integer(MESSAGE_ATTEMPT_INTERVAL, 60),
+    _integer(MESSAGE_ATTEMPTS, 3, low=1, high=100, unit=""),
+    _integer(MESSAGE_ATTEMPT_INTERVAL, 60, high=_DAY_S),
     _integer(WEB_SOCKET_PING_INTERVAL, 60),
-    _integer(RETRY_BACK_OFF_WAIT_MINIMUM, 10),
-    _integer(RETRY_BACK_OFF_REPEAT_TIMES, 5, unit=""),
-    _integer(RETRY_BACK_OFF_RANDOM_RANGE, 10),
+    _integer(RETRY_BACK_OFF_WAIT_MINIMUM, 10, high=_DAY_S),
+    _integer(RETRY_BACK_OFF_REPEAT_TIMES, 5, high=20, unit=""),
+    _integer(RETRY_BACK_OFF_RANDOM_RANGE, 10, high=_DAY_S),
     _integer(RESET_RETRIES, 1, unit=""),
     _boolean(UNLOCK_ON_EV_SIDE_DISCONNECT, True),
     VariableSpec(
@@ -198,7 +210,6 @@ STANDARD_VARIABLES = (
     _boolean(DISABLE_REMOTE_AUTHORIZATION, False),
     _boolean(AUTH_CACHE_ENABLED, True),
     _integer(AUTH_CACHE_LIFE_TIME, 30 * _DAY_S, low=1),
-    _state(AUTH_CACHE_STORAGE, "0", DataType.INTEGER)._replace(unit="B"),
     _boolean(AUTH_CACHE_DISABLE_POST_AUTHORIZE, False),
     _integer(EV_CONNECTION_TIME_OUT, 60, low=1),
     _boolean(STOP_TX_ON_INVALID_ID, True),
@@ -243,6 +254,9 @@ STANDARD_VARIABLES = (
         values=("Core", "RemoteTrigger"),
         min_limit=1,
     ),
+    *_absent("LocalAuthListCtrlr"),
+    *_absent("ReservationCtrlr"),
+    *_absent("SmartChargingCtrlr"),
 )
 
 
@@ -282,7 +296,7 @@ def _evse_variables(evse: EvseSpec) -> list[VariableSpec]:
     power_w = evse.max_current_a * evse.phases * _MAINS_VOLTAGE_V
     specs = [
         _constant(at_evse("Available"), "true", DataType.BOOLEAN),
-        _availability(at_evse("AvailabilityState")),
+        _availability(availability_state(evse.evse_id)),
         _constant(at_evse("SupplyPhases"), str(evse.phases), DataType.INTEGER),
         # the most that the EVSE can give; from its current and mains voltage unless the file says otherwise
         VariableSpec(at_evse("Power"), DataType.DECIMAL, f"{power_w:.0f}", Mutability.READ_ONLY, "W", min_limit=0),
@@ -294,7 +308,7 @@ def _evse_variables(evse: EvseSpec) -> list[VariableSpec]:
 
         specs += [
             _constant(at_connector("Available"), "true", DataType.BOOLEAN),
-            _availability(at_connector("AvailabilityState")),
+            _availability(availability_state(evse.evse_id, connector.connector_id)),
             _constant(at_connector("ConnectorType"), connector.kind),
             _constant(at_connector("SupplyPhases"), str(evse.phases), DataType.INTEGER),
             _phase_rotation(at_connector("PhaseRotation")),

@@ -44,9 +44,11 @@ class Part(ABC):  # noqa: B024 - nothing to implement here: many parts need neit
     """
 
     async def open(self) -> None:  # noqa: B027 - a part without a connection of its own has nothing to open
-        """Reach the device. Until then a part does no I/O and reports nothing.
+        """Reach the device, within five seconds. Until then a part does no I/O and reports nothing.
 
-        Raises `DeviceUnavailable` or another `HalError`: the board then closes what it has opened, and gives up.
+        Raises `DeviceUnavailable` or another `HalError` while the device is away: it is a fault until then, and after
+        `close` the supervisor tries again. Raises `BoardConfigError` for an option that turns out to be wrong only
+        here: this stops the agent.
         """
 
     async def close(self) -> None:  # noqa: B027 - as for open

@@ -1,7 +1,7 @@
 """A station on the bench: the pure core between simulated hardware, a scripted CSMS and a clock that only tests move.
 
-The hardware is ideal until a test says otherwise (`Hardware.broken`, `silent`, `late_s`); the CSMS accepts every token
-that a test has not given another answer to.
+The hardware (hardware.py) is ideal until a test says otherwise (`broken`, `silent`, `late_s`); the CSMS accepts every
+token that a test has not given another answer to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent.charging import variables as v
 from agent.charging.characteristics import VariableId
 from agent.charging.core import Output
 from agent.charging.device_model import DeviceModel, Source
-from agent.charging.meter_values import MEASURANDS, MeterReading, SampledValue
+from agent.charging.meter_values import MEASURANDS, SampledValue
 from agent.charging.policy import Policy
 from agent.charging.reports import (
     AuthorizeRequest,
@@ -46,12 +46,13 @@ from agent.charging.types import (
     UnlockStatus,
 )
 
+from .hardware import Hardware
+
 START_MS = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000 + 36_000_000  # a day in 2027, 10:00:00 UTC
 ACCEPTED = IdTokenInfo(AuthorizationStatus.ACCEPTED)
 INVALID = IdTokenInfo(AuthorizationStatus.INVALID)
 BLOCKED = IdTokenInfo(AuthorizationStatus.BLOCKED)
 GROUND_FAILURE = Fault("GroundFailure")
-LOCK_FAILURE = Fault("ConnectorLockFailure")
 WEAK_SIGNAL = Fault("WeakSignal", blocking=False)
 METER_FAILURE = Fault("PowerMeterFailure", blocking=False)
 
@@ -69,84 +70,6 @@ def fixed_cable(evse_id: int = 1) -> EvseSpec:
 
 def accepted(group: str | None = None, expires_ms: int | None = None) -> IdTokenInfo:
     return IdTokenInfo(AuthorizationStatus.ACCEPTED, expires_ms, IdToken(group) if group else None)
-
-
-class Hardware:
-    """One EVSE's parts and the car at it."""
-
-    def __init__(self, spec: EvseSpec) -> None:
-        self.spec = spec
-        self.pilot = PilotState.A
-        self.connector_id = 1
-        self.asks = True  # a car asks for energy when it is offered some
-        self.current_a = 16.0
-        self.offered_a = 0.0
-        self.contactor_closed = False
-        self.locked = False
-        self.register_wh = 1000.0
-        self.frozen_wh: float | None = None  # what a broken meter claims
-        self.broken: set[str] = set()  # of contactor (welded), lock, meter: answers, but does not do it
-        self.silent: set[str] = set()  # of contactor, lock, meter, self-check: does not answer at all
-        self.late_s = 0.0
-
-    @property
-    def power_w(self) -> float:
-        flows = self.contactor_closed and self.pilot is PilotState.C
-        return min(self.current_a, self.offered_a) * 230.0 * self.spec.phases if flows else 0.0
-
-    def react(self) -> list[ev.Event]:
-        """The car's answer to what it is offered."""
-        if self.pilot not in (PilotState.B, PilotState.C):
-            return []
-        state = PilotState.C if self.asks and self.offered_a > 0 else PilotState.B
-        if state is self.pilot:
-            return []
-        self.pilot = state
-        return [ev.PilotChanged(self.spec.evse_id, state, self.connector_id)]
-
-    def carry_out(self, order: Output, utc_ms: int) -> list[ev.Event]:
-        evse_id = self.spec.evse_id
-        match order:
-            case ef.OfferCurrent():
-                self.offered_a = order.current_a
-                return self.react()
-            case ef.CloseContactor() if "contactor" not in self.silent:
-                self.contactor_closed = True
-                return [ev.ContactorChanged(evse_id, closed=True)]
-            case ef.OpenContactor() if not {"contactor"} & (self.silent | self.broken):
-                self.contactor_closed = False
-                return [ev.ContactorChanged(evse_id, closed=False)]
-            case ef.LockConnector() | ef.UnlockConnector() if "lock" not in self.silent:
-                return self._turn_latch(order)
-            case ef.SelfCheck() if "self-check" not in self.silent:
-                return [ev.SelfChecked(evse_id)]
-            case ef.ReadMeter() if "meter" not in self.silent:
-                reading = None if "meter" in self.broken else self.reading(utc_ms)
-                return [ev.MeterRead(evse_id, order.purpose, order.due_ms, reading)]
-        return []
-
-    def _turn_latch(self, order: ef.LockConnector | ef.UnlockConnector) -> list[ev.Event]:
-        evse_id, broken = self.spec.evse_id, "lock" in self.broken
-        if isinstance(order, ef.UnlockConnector):
-            self.locked = self.locked and broken
-            finished = ev.UnlockFinished(evse_id, order.connector_id, order.ref, not self.locked)
-            return [ev.LockChanged(evse_id, self.locked), finished]
-        if broken:
-            return [ev.FaultRaised(evse_id, LOCK_FAILURE)]
-        self.locked = True
-        return [ev.LockChanged(evse_id, locked=True)]
-
-    def reading(self, utc_ms: int) -> MeterReading:
-        current_a = self.power_w / 230.0 / self.spec.phases
-        register_wh = self.register_wh if self.frozen_wh is None else self.frozen_wh
-        return MeterReading(
-            utc_ms,
-            register_wh,
-            power_import_w=self.power_w,
-            current_a=(current_a,) * self.spec.phases,
-            voltage_v=(230.0,) * self.spec.phases,
-            temperature_celsius=21.5,
-        )
 
 
 class Bench:
@@ -360,8 +283,8 @@ class Bench:
         assert report.id_token is not None
         self.apply(ev.TransactionAnswered(report.transaction_id, report.id_token, info, started=True))
 
-    def remote_start(self, value: str = "REMOTE", evse_id: int | None = 1) -> Outcome:
-        outcome = self.station.request_start(IdToken(value), evse_id, self.now)
+    def remote_start(self, value: str = "REMOTE", evse_id: int | None = 1, connector_id: int | None = None) -> Outcome:
+        outcome = self.station.request_start(IdToken(value), evse_id, self.now, connector_id=connector_id)
         self.settle()
         return outcome
 

@@ -140,6 +140,22 @@ class TestOffline:
         bench.card()
         assert bench.charging()
 
+    @pytest.mark.parametrize(("card", "charges"), [("ANNA", True), ("STRANGER", False)])
+    def test_an_answer_that_is_lost_is_one_that_does_not_come(self, card: str, *, charges: bool) -> None:
+        """Not even the word that there is none: the driver, whose car waits with them, waits no longer."""
+        bench = known("ANNA")
+        bench.hold_answers = True
+        bench.plug_in()
+        bench.card(card)
+        bench.advance(119)
+        assert not bench.started
+        assert bench.rejections == 0
+        bench.advance(11)
+        assert bench.charging() == charges
+        assert bench.rejections == (not charges)
+        bench.answer()
+        assert len(bench.started) == charges
+
     def test_without_a_cache_everybody_is_unknown(self) -> None:
         bench = known("ANNA")
         bench.set(v.AUTH_CACHE_ENABLED, value=False)

@@ -9,6 +9,7 @@ import pytest
 from agent.charging import effects as ef
 from agent.charging import events as ev
 from agent.charging import variables as v
+from agent.charging.characteristics import VariableId
 from agent.charging.reports import AuthorizeRequest, BootRequest, ConnectorReport, HeartbeatRequest
 from agent.charging.station import Restored
 from agent.charging.types import Outcome, RegistrationStatus
@@ -127,6 +128,25 @@ class TestNotAccepted:
         waits = [later - earlier for earlier, later in pairwise(times)]
         assert waits == pytest.approx([12, 22, 42, 42])
 
+    def test_the_back_off_is_never_longer_than_a_day(self) -> None:
+        settings: dict[VariableId, object] = {
+            v.RETRY_BACK_OFF_WAIT_MINIMUM: 86_400,
+            v.RETRY_BACK_OFF_RANDOM_RANGE: 86_400,
+            v.RETRY_BACK_OFF_REPEAT_TIMES: 20,
+        }
+        bench = Bench(registered=False, settings=settings)
+        bench.boot_answers = [ev.BootAnswered(REJECTED, 0)] * 9
+        bench.go_online()
+        bench.advance(8 * 86_400)
+        assert boots(bench) == 9
+
+    def test_a_boot_that_the_csms_never_answers_waits_a_day_at_most(self) -> None:
+        bench = Bench(registered=False, settings={v.RETRY_BACK_OFF_WAIT_MINIMUM: 86_400})
+        bench.station.apply(ev.LinkUp(), bench.now)
+        bench.station.apply(ev.BootFailed(), bench.now)
+        bench.station.apply(ev.BootFailed(), bench.now)
+        assert bench.station.registration.again_in_s == 86_400
+
     def test_a_wait_of_years_is_cut_to_a_day(self) -> None:
         bench = Bench(registered=False)
         bench.boot_answers = [ev.BootAnswered(PENDING, 2**31 - 1)]
@@ -208,6 +228,25 @@ class TestHeartbeat:
         assert len(bench.of(HeartbeatRequest)) == 1
         bench.advance(600)
         assert len(bench.of(HeartbeatRequest)) == 11
+
+    def test_comes_daily_however_much_else_is_said(self) -> None:
+        """1.6 §4.6: its answer is the station's clock"""
+        bench = Bench()
+        bench.set(v.HEARTBEAT_INTERVAL, 300)
+        for _ in range(3 * 24 * 60 + 1):
+            bench.advance(60)
+            bench.station.exchanged(bench.now)
+        assert len(bench.of(HeartbeatRequest)) == 3
+
+    def test_that_was_triggered_is_the_days(self) -> None:
+        bench = Bench()
+        bench.advance(50_000)
+        bench.station.trigger_heartbeat(bench.now)
+        bench.settle()
+        bench.advance(86_399)
+        assert len(bench.of(HeartbeatRequest)) == 1
+        bench.advance(1)
+        assert len(bench.of(HeartbeatRequest)) == 2
 
     def test_is_silent_while_offline(self) -> None:
         bench = Bench()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.charging import variables as v
 from agent.charging.characteristics import DataType, Mutability, VariableId, VariableSpec, normalise, parse
-from agent.charging.device_model import DeviceModel, SetStatus, Source
+from agent.charging.device_model import DeviceModel, SetOutcome, SetStatus, Source
 from agent.charging.types import ConnectorSpec, EvseSpec
 
 SOCKET = EvseSpec(1, (ConnectorSpec(1, "sType2"),), 32.0, 3)
@@ -93,6 +93,21 @@ class TestStandardVariables:
         assert mixed.set(v.UNLOCK_ON_EV_SIDE_DISCONNECT, "false").accepted
 
 
+class TestAbsentBlocks:
+    """A block that is not there is known to be absent: a file may switch it off, nobody can switch it on."""
+
+    @pytest.mark.parametrize("component", ["LocalAuthListCtrlr", "ReservationCtrlr", "SmartChargingCtrlr"])
+    @pytest.mark.parametrize("name", ["Available", "Enabled"])
+    def test_is_switched_off_and_stays_so(self, model: DeviceModel, component: str, name: str) -> None:
+        variable = VariableId(component, name)
+        assert model.boolean(variable) is False
+        assert model.set_factory(variable, "false").accepted
+        refused = model.set_factory(variable, "true")
+        assert refused == SetOutcome(SetStatus.REJECTED, "is always 'false' on this station")
+        assert not model.set(variable, "true", Source.STATION).accepted
+        assert not model.set(variable, "false").accepted  # read-only
+
+
 class TestValues:
     @pytest.mark.parametrize(
         ("variable", "value"),
@@ -110,6 +125,11 @@ class TestValues:
             (v.WEB_SOCKET_PING_INTERVAL, "-1"),
             (v.LIGHT_INTENSITY, "101"),
             (v.ALIGNED_INTERVAL, "86401"),
+            (v.RETRY_BACK_OFF_WAIT_MINIMUM, "86401"),
+            (v.RETRY_BACK_OFF_RANDOM_RANGE, "86401"),
+            (v.RETRY_BACK_OFF_REPEAT_TIMES, "21"),
+            (v.MESSAGE_ATTEMPTS, "101"),
+            (v.MESSAGE_ATTEMPT_INTERVAL, "86401"),
             (v.AUTH_CACHE_ENABLED, "yes"),
             (v.AUTH_CACHE_ENABLED, "1"),
             (v.TX_START_POINT, "Sometimes"),
@@ -246,14 +266,11 @@ class TestWhoMayWrite:
 
 
 class TestLayers:
-    def test_what_was_set_wins_over_the_factory_until_a_factory_reset(self, model: DeviceModel) -> None:
+    def test_what_was_set_wins_over_the_factory(self, model: DeviceModel) -> None:
         model.set_factory(v.HEARTBEAT_INTERVAL, "100")
         model.set(v.HEARTBEAT_INTERVAL, "50")
         model.set_factory(v.HEARTBEAT_INTERVAL, "200")
         assert model.integer(v.HEARTBEAT_INTERVAL) == 50
-        model.reset_to_factory()
-        assert model.integer(v.HEARTBEAT_INTERVAL) == 200
-        assert model.drain_changes() == []
 
     def test_a_value_set_equal_to_the_factory_outlives_a_new_factory_value(self, model: DeviceModel) -> None:
         model.set(v.HEARTBEAT_INTERVAL, "300")
@@ -294,8 +311,7 @@ class TestObservers:
         model.set(v.HEARTBEAT_INTERVAL, "50")
         model.set(v.HEARTBEAT_INTERVAL, "no")
         model.set(v.AUTH_CACHE_ENABLED, "false")
-        model.reset_to_factory()
-        assert seen == ["50", "300"]
+        assert seen == ["50"]
 
     def test_see_everything_that_changed_together(self, model: DeviceModel) -> None:
         seen: list[tuple[int, int]] = []
@@ -307,7 +323,7 @@ class TestObservers:
         assert seen == [(5, 5)]
 
     def test_a_state_can_be_computed_when_it_is_read(self, model: DeviceModel) -> None:
-        sizes = iter(("10", "20", "30"))
-        model.provide(v.AUTH_CACHE_STORAGE, lambda: next(sizes))
-        assert model.get(v.AUTH_CACHE_STORAGE) == "10"
-        assert [model.integer(v.AUTH_CACHE_STORAGE) for _ in range(2)] == [20, 30]
+        profiles = iter(("1", "2", "3"))
+        model.provide(v.ACTIVE_NETWORK_PROFILE, lambda: next(profiles))
+        assert model.get(v.ACTIVE_NETWORK_PROFILE) == "1"
+        assert [model.integer(v.ACTIVE_NETWORK_PROFILE) for _ in range(2)] == [2, 3]

@@ -9,7 +9,8 @@ from agent.charging import events as ev
 from agent.charging.reports import SecurityEvent
 from agent.charging.types import ChargingState, ConnectorStatus, Fault, PilotState, Session, StopReason
 
-from .harness import GROUND_FAILURE, LOCK_FAILURE, METER_FAILURE, WEAK_SIGNAL, Bench, socket
+from .hardware import LOCK_FAILURE
+from .harness import GROUND_FAILURE, METER_FAILURE, WEAK_SIGNAL, Bench, socket
 
 WELDED = Fault("PowerSwitchFailure", "ContactorWelded")
 LOST = Fault("PowerSwitchFailure", "ContactorLost")

@@ -9,6 +9,7 @@ from agent.charging import variables as v
 from agent.charging.reports import ConnectorReport, UnlockAnswer
 from agent.charging.types import (
     ConnectorSpec,
+    ConnectorStatus,
     EvseSpec,
     Outcome,
     Session,
@@ -18,6 +19,8 @@ from agent.charging.types import (
 )
 
 from .harness import INVALID, Bench, fixed_cable, socket
+
+TWO_SOCKETS = EvseSpec(1, (ConnectorSpec(1, "sType2"), ConnectorSpec(2, "sType2")), 32.0, 3, has_lock=True)
 
 
 class TestRemoteStart:
@@ -87,6 +90,56 @@ class TestRemoteStart:
         bench.remote_start("ANNA")
         bench.card("ANNA")
         assert bench.session() is Session.AVAILABLE
+
+
+class TestRemoteStartAtAConnector:
+    """1.6 §6.33: connectorId is the connector on which to start"""
+
+    def test_prepares_that_connector(self) -> None:
+        bench = Bench(TWO_SOCKETS)
+        assert bench.remote_start(connector_id=2) is Outcome.ACCEPTED
+        assert bench.view(1, 2).session is Session.AUTHORIZED
+        assert bench.view(1, 1).status is ConnectorStatus.UNAVAILABLE
+        bench.plug_in(connector_id=2)
+        assert bench.charging()
+        assert bench.started[0].connector_id == 2
+
+    def test_takes_the_car_that_waits_there(self) -> None:
+        bench = Bench(TWO_SOCKETS)
+        bench.plug_in(connector_id=2)
+        assert bench.remote_start(connector_id=2) is Outcome.ACCEPTED
+        assert bench.charging()
+
+    @pytest.mark.parametrize("obstacle", ["car", "cable", "inoperative", "unknown"])
+    def test_is_rejected_where_that_connector_cannot_be_used(self, obstacle: str) -> None:
+        bench = Bench(TWO_SOCKETS)
+        match obstacle:
+            case "car":
+                bench.plug_in(connector_id=1)
+            case "cable":
+                bench.put_cable(connector_id=1)
+            case "inoperative":
+                bench.change_availability(operative=False, connector_id=2)
+        before = bench.station.views()
+        assert bench.remote_start(connector_id=3 if obstacle == "unknown" else 2) is Outcome.REJECTED
+        assert bench.station.views() == before
+
+    def test_is_judged_again_when_the_csms_has_answered(self) -> None:
+        """Meanwhile somebody has plugged in next to it."""
+        bench = Bench(TWO_SOCKETS, settings={v.AUTHORIZE_REMOTE_START: True})
+        bench.hold_answers = True
+        assert bench.remote_start(connector_id=2) is Outcome.ACCEPTED
+        bench.plug_in(connector_id=1)
+        bench.answer()
+        assert not bench.started
+        assert bench.rejections == 1
+
+    def test_that_comes_to_nothing_leaves_the_connectors_as_they_were(self) -> None:
+        bench = Bench(TWO_SOCKETS, settings={v.AUTHORIZE_REMOTE_START: True})
+        bench.answers["REMOTE"] = INVALID
+        bench.remote_start(connector_id=2)
+        bench.card("ANNA")
+        assert bench.view(1, 1).session is Session.AUTHORIZED
 
 
 class TestRemoteStop:
@@ -186,8 +239,7 @@ class TestUnlock:
         assert bench.unlock(connector_id=7) is UnlockStatus.UNKNOWN_CONNECTOR
 
     def test_of_the_other_connector_leaves_the_transaction_alone(self) -> None:
-        spec = EvseSpec(1, (ConnectorSpec(1, "sType2"), ConnectorSpec(2, "sType2")), 32.0, 3, has_lock=True)
-        bench = Bench(spec)
+        bench = Bench(TWO_SOCKETS)
         bench.charge()
         bench.unlock(connector_id=2)
         assert bench.of(ef.UnlockConnector) == [ef.UnlockConnector(1, 2, "call")]

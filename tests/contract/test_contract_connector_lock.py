@@ -11,6 +11,8 @@ from hal import ConnectorLock, HalError, Role
 from .rigs import Rig
 from .suite import opened
 
+pytestmark = pytest.mark.role(Role.LOCK)
+
 
 @pytest.fixture
 async def lock(rig: Rig) -> ConnectorLock:

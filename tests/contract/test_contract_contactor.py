@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from hal import Contactor, ContactorSignal, DeviceResponse, HalError, Role
 
 from .rigs import EVSE_ID, Rig
-from .suite import opened
+from .suite import eventually, opened
+
+pytestmark = pytest.mark.role(Role.CONTACTOR)
 
 
 @pytest.fixture
@@ -49,6 +53,34 @@ async def test_welded_contacts_make_opening_fail(rig: Rig, contactor: Contactor)
     with pytest.raises(DeviceResponse):
         await contactor.open_contacts()
     assert await contactor.is_closed()
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.001, 0.004])
+async def test_an_order_to_open_wins_over_one_to_close_that_runs(contactor: Contactor, later_s: float) -> None:
+    closing = asyncio.create_task(contactor.close_contacts())
+    await asyncio.sleep(later_s)
+    await contactor.open_contacts()
+    assert not await contactor.is_closed()
+    with suppress(HalError):  # or it was done before
+        await closing
+    assert not await contactor.is_closed()
+
+
+async def test_an_order_to_close_that_is_given_up_leaves_nothing_behind(contactor: Contactor) -> None:
+    closing = asyncio.create_task(contactor.close_contacts())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    await contactor.open_contacts()
+    await asyncio.sleep(0.02)
+    assert not await contactor.is_closed()
+
+
+async def test_contacts_that_open_by_themselves_are_reported(rig: Rig, contactor: Contactor) -> None:
+    await contactor.close_contacts()
+    await rig.drop()
+    await eventually(lambda: rig.signals == [ContactorSignal(EVSE_ID, True), ContactorSignal(EVSE_ID, False)])
+    assert not await contactor.is_closed()
 
 
 async def test_a_silent_device_raises_and_obeys_again_afterwards(rig: Rig, contactor: Contactor) -> None:

@@ -11,6 +11,8 @@ from hal import CableSignal, ControlPilot, FaultCode, FaultSignal, HalError, Pil
 from .rigs import EVSE_ID, Rig
 from .suite import eventually, opened
 
+pytestmark = pytest.mark.role(Role.PILOT)
+
 
 @pytest.fixture
 async def pilot(rig: Rig) -> ControlPilot:

@@ -12,6 +12,8 @@ from hal import EnergyMeter, HalError, Role
 from .rigs import Rig
 from .suite import opened
 
+pytestmark = pytest.mark.role(Role.METER)
+
 # The values of Measurand (OCPP 1.6 §7.31).
 MEASURANDS = {
     *(f"{kind}.{way}" for kind in ("Current", "Power.Active", "Power.Reactive") for way in ("Import", "Export")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from hal import (
     Display,
     EmergencyStop,
@@ -21,6 +23,7 @@ from .rigs import Rig
 from .suite import eventually, opened
 
 
+@pytest.mark.role(Role.READER)
 class TestIdTokenReader:
     async def test_each_presentation_of_a_card_is_one_token(self, rig: Rig) -> None:
         await opened(rig, Role.READER)
@@ -41,6 +44,7 @@ class TestIdTokenReader:
         ]
 
 
+@pytest.mark.role(Role.EMERGENCY_STOP)
 class TestEmergencyStop:
     async def test_pressing_and_releasing_are_reported_and_can_be_read(self, rig: Rig) -> None:
         button = cast(EmergencyStop, await opened(rig, Role.EMERGENCY_STOP))
@@ -51,6 +55,7 @@ class TestEmergencyStop:
         await eventually(lambda: rig.signals == [EmergencyStopSignal(True), EmergencyStopSignal(False)])
 
 
+@pytest.mark.role(Role.TAMPER)
 class TestTamper:
     async def test_opening_and_closing_are_reported_and_can_be_read(self, rig: Rig) -> None:
         switch = cast(Tamper, await opened(rig, Role.TAMPER))
@@ -61,6 +66,7 @@ class TestTamper:
         await eventually(lambda: rig.signals == [TamperSignal(True), TamperSignal(False)])
 
 
+@pytest.mark.role(Role.DISPLAY)
 class TestDisplay:
     async def test_it_takes_no_lines_one_and_too_many(self, rig: Rig) -> None:
         display = cast(Display, await opened(rig, Role.DISPLAY))
@@ -68,6 +74,7 @@ class TestDisplay:
             await display.show(lines)
 
 
+@pytest.mark.role(Role.WATCHDOG)
 class TestWatchdog:
     async def test_it_says_how_long_it_waits_and_takes_kicks(self, rig: Rig) -> None:
         watchdog = cast(Watchdog, await opened(rig, Role.WATCHDOG))

@@ -1,10 +1,12 @@
-"""The driver of docs/writing-a-driver.md, taken from the page and run."""
+"""The drivers of docs/writing-a-driver.md, taken from the page and run as a maker would install them.
+
+The relay is also held to the contract of its role, in tests/contract.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import re
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -16,26 +18,32 @@ from hal import (
     Board,
     BoardConfigError,
     BoardSpec,
+    ContactorSignal,
     DeviceResponse,
     DeviceTimeout,
     DeviceUnavailable,
     EvseHardware,
     EvseSpec,
+    FaultCode,
+    Interlocked,
     PartSpec,
+    PilotSignal,
+    PilotState,
+    Signal,
+    Timing,
 )
 
-GUIDE = Path(__file__).parents[2] / "docs" / "writing-a-driver.md"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+from ..contract.guide import METER, RELAY, blocks
+from .observing import active_faults, eventually
 
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example as an installed distribution."""
-    (tmp_path / "acme_lm1.py").write_text(blocks("python")[0])
+    """The examples as an installed distribution."""
+    (tmp_path / "acme_lm1.py").write_text(blocks("python")[METER])
+    (tmp_path / "acme_relay.py").write_text(blocks("python")[RELAY])
     ((group, entries),) = tomllib.loads(blocks("toml")[0])["project"]["entry-points"].items()
+    entries["acme_relay"] = "acme_relay:DRIVER"
     info = tmp_path / "acme_lm1-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-lm1\nVersion: 1.0\n")
@@ -43,7 +51,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "entry_points.txt").write_text(f"[{group}]\n{lines}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
-    monkeypatch.delitem(sys.modules, "acme_lm1", raising=False)
+    for module in ("acme_lm1", "acme_relay"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
 
 
 class Lm1:
@@ -125,3 +134,49 @@ async def test_a_meter_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
 def test_its_options_are_checked(tmp_path: Path) -> None:
     with pytest.raises(BoardConfigError, match="evse 1, meter: option 'host' is missing; it takes a string"):
         Board(spec(tmp_path, lambda options: options.pop("host")), lambda _: None)
+
+
+class TestRelay:
+    @pytest.fixture
+    async def charging(self, installed: None, tmp_path: Path) -> AsyncIterator[tuple[EvseHardware, Path, list[Signal]]]:  # noqa: ARG002 - found by name
+        """An EVSE that charges through the relay, the relay's feedback, and what is reported."""
+        coil, feedback, signals = tmp_path / "coil", tmp_path / "feedback", list[Signal]()
+        coil.write_text("0")
+        feedback.symlink_to(coil)
+        part = tomllib.loads(blocks("toml")[2])["evse"]["contactor"]
+        options = dict(zip(part["options"], (str(coil), str(feedback)), strict=True))
+        evse = EvseSpec(1, ("cType2",), 32.0, 3, "mock", parts={"contactor": PartSpec(part["driver"], options)})
+        timing = Timing(probe_interval_s=0.05)
+        spec = BoardSpec((evse,), state_dir=tmp_path, hal_options={"mock": {"control": ""}}, timing=timing)
+        board = await Board.open(spec, signals.append)
+        board.evses[1].receive(PilotSignal(1, PilotState.C))
+        await board.evses[1].close_contactor()
+        assert coil.read_text() == "1"
+        yield board.evses[1], feedback, signals
+        await board.close()
+        assert coil.read_text() == "0"
+
+    async def test_contacts_that_fall_open_are_noticed(
+        self, charging: tuple[EvseHardware, Path, list[Signal]], tmp_path: Path
+    ) -> None:
+        evse, feedback, signals = charging
+        feedback.unlink()
+        feedback.write_text("0")
+        await eventually(lambda: (1, FaultCode.POWER_SWITCH_FAILURE, "ContactorNotClosed") in active_faults(signals))
+        assert ContactorSignal(1, False) in signals
+        await eventually(lambda: (tmp_path / "coil").read_text() == "0")
+        await eventually(lambda: not active_faults(signals))
+        assert evse.state().contactor_closed is False
+
+    async def test_a_lost_feedback_opens_it(
+        self, charging: tuple[EvseHardware, Path, list[Signal]], tmp_path: Path
+    ) -> None:
+        evse, feedback, signals = charging
+        feedback.unlink()
+        await eventually(lambda: (1, FaultCode.POWER_SWITCH_FAILURE, "FeedbackLost") in active_faults(signals))
+        await eventually(lambda: (tmp_path / "coil").read_text() == "0")
+        with pytest.raises(Interlocked):
+            await evse.close_contactor()
+        feedback.symlink_to(tmp_path / "coil")
+        await eventually(lambda: not active_faults(signals))
+        await evse.close_contactor()

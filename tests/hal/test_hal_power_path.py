@@ -46,7 +46,7 @@ class Bench:
         self.changes: list[bool] = []
         self.faults: list[str] = []
         self.path = PowerPath(
-            self.contactor,
+            lambda: self.contactor,
             timeout_s,
             lambda: self.reason,
             self.changes.append,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -25,6 +25,8 @@ from hal import (
 from hal.drivers.mock import MockStation
 from hal.drivers.mock.parts import MockLock
 
+from .observing import active_faults, eventually
+
 OPENING = [code for code, spec in FAULTS.items() if spec.opens_contactor]
 REPORTED = [code for code, spec in FAULTS.items() if not spec.opens_contactor]
 MODES = ["timeout", "error", "garbage"]
@@ -37,12 +39,6 @@ async def hw() -> AsyncIterator[MockStation]:
         yield hw
 
 
-async def eventually(fact: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
-        while not fact():  # noqa: ASYNC110 - the fact is the hardware's; it has no event to wait for
-            await asyncio.sleep(0.001)
-
-
 async def charging(hw: MockStation, evse_id: int = 1) -> EvseHardware:
     """A car that draws current."""
     evse = hw.board.evses[evse_id]
@@ -53,16 +49,6 @@ async def charging(hw: MockStation, evse_id: int = 1) -> EvseHardware:
     await evse.close_contactor()
     assert hw.evses[evse_id].contacts_closed
     return evse
-
-
-def active_faults(hw: MockStation) -> set[tuple[int, FaultCode, str]]:
-    """What an agent that listens would know."""
-    known: set[tuple[int, FaultCode, str]] = set()
-    for signal in hw.signals:
-        if isinstance(signal, FaultSignal):
-            change = known.add if signal.active else known.discard
-            change((signal.evse_id, signal.code, signal.vendor_code))
-    return known
 
 
 class TestFaults:
@@ -85,7 +71,7 @@ class TestFaults:
         await hw.fault(0, code)
         await asyncio.sleep(0.01)
         assert hw.evses[1].contacts_closed
-        assert active_faults(hw) == {(1, code, ""), (0, code, "")}
+        assert active_faults(hw.signals) == {(1, code, ""), (0, code, "")}
 
     async def test_a_fault_of_the_station_opens_every_contactor(self, hw: MockStation) -> None:
         first, second = await charging(hw, 1), await charging(hw, 2)
@@ -121,11 +107,11 @@ class TestFaults:
         await hw.fault(1, FaultCode.INTERNAL_ERROR, "Maker7")
         await hw.fail("pilot", 1, "error")
         await hw.clear_fault(1, FaultCode.INTERNAL_ERROR)
-        assert active_faults(hw) == {(1, FaultCode.INTERNAL_ERROR, "PilotLost")}
+        assert active_faults(hw.signals) == {(1, FaultCode.INTERNAL_ERROR, "PilotLost")}
         with pytest.raises(Interlocked, match="InternalError"):
             await hw.board.evses[1].close_contactor()
         await hw.fail("pilot", 1, None)
-        assert not active_faults(hw)
+        assert not active_faults(hw.signals)
 
     async def test_from_fault_to_open_command_it_takes_less_than_10_ms(self, hw: MockStation) -> None:
         took_ms = []
@@ -170,11 +156,11 @@ class TestPilot:
         evse = await charging(hw)
         await hw.fail("pilot", 1, mode)
         await eventually(lambda: not hw.evses[1].contacts_closed)
-        assert active_faults(hw) == {(1, FaultCode.INTERNAL_ERROR, "PilotLost")}
+        assert active_faults(hw.signals) == {(1, FaultCode.INTERNAL_ERROR, "PilotLost")}
         with pytest.raises(HalError):
             await evse.set_offered_current(10)
         await hw.fail("pilot", 1, None)
-        assert not active_faults(hw)
+        assert not active_faults(hw.signals)
         await eventually(lambda: hw.evses[1].offered_current_a == 10)  # what it missed meanwhile
         await evse.close_contactor()
 
@@ -204,7 +190,7 @@ class TestContactor:
         await hw.weld(1, True)
         with pytest.raises(HalError):
             await evse.open_contactor()
-        assert active_faults(hw) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorWelded")}
+        assert active_faults(hw.signals) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorWelded")}
         assert evse.state().contactor_closed
         with pytest.raises(Interlocked, match="PowerSwitchFailure"):
             await evse.close_contactor()
@@ -213,9 +199,9 @@ class TestContactor:
         evse = await charging(hw)
         await hw.weld(1, True)
         await hw.pause(1)
-        await eventually(lambda: bool(active_faults(hw)))
+        await eventually(lambda: bool(active_faults(hw.signals)))
         await hw.weld(1, False)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
         assert evse.state().contactor_closed is False
 
     @pytest.mark.parametrize("mode", MODES)
@@ -224,11 +210,11 @@ class TestContactor:
         await hw.fail("contactor", 1, mode)
         with pytest.raises(HalError):
             await evse.open_contactor()
-        assert active_faults(hw) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorLost")}
+        assert active_faults(hw.signals) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorLost")}
         assert evse.state().contactor_closed is None
         await hw.fail("contactor", 1, None)
         await eventually(lambda: not hw.evses[1].contacts_closed)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
 
     @pytest.mark.parametrize("mode", MODES)
     async def test_one_that_does_not_close_is_a_fault(self, hw: MockStation, mode: str) -> None:
@@ -237,9 +223,9 @@ class TestContactor:
         await hw.fail("contactor", 1, mode)
         with pytest.raises(HalError):
             await evse.close_contactor()
-        assert (1, FaultCode.POWER_SWITCH_FAILURE, "ContactorLost") in active_faults(hw)
+        assert (1, FaultCode.POWER_SWITCH_FAILURE, "ContactorLost") in active_faults(hw.signals)
         await hw.fail("contactor", 1, None)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
         await evse.close_contactor()
 
     @pytest.mark.parametrize("mode", MODES)
@@ -247,26 +233,26 @@ class TestContactor:
         evse = hw.board.evses[1]
         await hw.fail("contactor", 1, mode)
         await hw.fail("lock", 1, mode)
-        assert not active_faults(hw)  # not used, not noticed
+        assert not active_faults(hw.signals)  # not used, not noticed
         await evse.self_check()
-        assert active_faults(hw) == {
+        assert active_faults(hw.signals) == {
             (1, FaultCode.POWER_SWITCH_FAILURE, "ContactorLost"),
             (1, FaultCode.CONNECTOR_LOCK_FAILURE, "LockLost"),
         }
         await hw.fail("contactor", 1, None)
         await hw.fail("lock", 1, None)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
 
     async def test_contacts_that_open_by_themselves_are_a_fault(self, hw: MockStation) -> None:
         evse = await charging(hw)
         hw.evses[1].drive_coil(False)
-        assert active_faults(hw) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorNotClosed")}
-        await eventually(lambda: not active_faults(hw))
+        assert active_faults(hw.signals) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorNotClosed")}
+        await eventually(lambda: not active_faults(hw.signals))
         assert evse.state().contactor_closed is False
 
     async def test_contacts_that_close_by_themselves_are_a_fault_and_opened(self, hw: MockStation) -> None:
         hw.evses[1].drive_coil(True)
-        assert active_faults(hw) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorWelded")}
+        assert active_faults(hw.signals) == {(1, FaultCode.POWER_SWITCH_FAILURE, "ContactorWelded")}
         await eventually(lambda: not hw.evses[1].contacts_closed)
 
     async def test_an_order_to_open_overtakes_one_to_close(self, hw: MockStation) -> None:
@@ -347,10 +333,10 @@ class TestLock:
         await hw.fail("lock", 1, mode)
         with pytest.raises(HalError):
             await evse.lock()
-        assert active_faults(hw) == {(1, FaultCode.CONNECTOR_LOCK_FAILURE, "LockLost")}
+        assert active_faults(hw.signals) == {(1, FaultCode.CONNECTOR_LOCK_FAILURE, "LockLost")}
         await eventually(lambda: not hw.evses[1].contacts_closed)
         await hw.fail("lock", 1, None)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
 
     async def test_a_fixed_cable_has_none(self) -> None:
         async with MockStation(connectors=("cType2",)) as hw:
@@ -366,10 +352,10 @@ class TestMeter:
         await hw.fail("meter", 1, mode)
         with pytest.raises(HalError):
             await evse.read_meter()
-        assert active_faults(hw) == {(1, FaultCode.POWER_METER_FAILURE, "MeterLost")}
+        assert active_faults(hw.signals) == {(1, FaultCode.POWER_METER_FAILURE, "MeterLost")}
         assert hw.evses[1].contacts_closed
         await hw.fail("meter", 1, None)
-        await eventually(lambda: not active_faults(hw))
+        await eventually(lambda: not active_faults(hw.signals))
 
     async def test_the_next_good_reading_clears_the_fault(self) -> None:
         async with MockStation(options=OPTIONS, timing=Timing(probe_interval_s=3600)) as hw:
@@ -378,7 +364,7 @@ class TestMeter:
                 await hw.board.evses[1].read_meter()
             await hw.fail("meter", 1, None)
             await hw.board.evses[1].read_meter()
-            assert not active_faults(hw)
+            assert not active_faults(hw.signals)
 
     async def test_a_register_that_cannot_be_true_is_no_reading(self, hw: MockStation) -> None:
         hw.evses[1].register.energy_wh = float("nan")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from hal import DeviceUnavailable, FaultCode, FaultSignal, PilotState
+from hal import BoardConfigError, FaultCode, FaultSignal, PilotState
 from hal.drivers.mock import MockStation
 from hal.drivers.mock.requests import MAX_LINE_BYTES
 from hal.drivers.mock.socket_path import connect, reachable
@@ -258,7 +258,7 @@ async def test_the_file_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("hw")
 async def test_a_socket_that_another_process_serves_is_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(DeviceUnavailable, match="another process serves this socket"):
+    with pytest.raises(BoardConfigError, match="another process serves this socket"):
         async with MockStation(control=tmp_path / "mock.sock"):
             pass
     client = await Client.at(tmp_path / "mock.sock")
@@ -269,7 +269,7 @@ async def test_a_socket_that_another_process_serves_is_left_alone(tmp_path: Path
 async def test_a_path_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a socket")
     for path in (tmp_path / "file", tmp_path / "nowhere" / "mock.sock"):
-        with pytest.raises(DeviceUnavailable, match=str(path)):
+        with pytest.raises(BoardConfigError, match=str(path)):
             async with MockStation(control=path):
                 pass
     assert (tmp_path / "file").read_text() == "not a socket"

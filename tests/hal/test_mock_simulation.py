@@ -92,9 +92,9 @@ class TestMeter:
             assert (await hw.board.evses[1].read_meter()).energy_import_wh == 7
 
     async def test_a_state_directory_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(DeviceUnavailable, match="nowhere"):
-            async with MockStation(state_dir=tmp_path / "nowhere"):
-                pass
+        async with MockStation(state_dir=tmp_path / "nowhere") as hw:
+            with pytest.raises(DeviceUnavailable, match="nowhere"):
+                await hw.board.evses[1].read_meter()
 
     async def test_nothing_is_written_and_nothing_ticks_while_no_energy_flows(self, tmp_path: Path) -> None:
         async with MockStation(state_dir=tmp_path) as hw:

@@ -47,7 +47,14 @@ SUPPORTED: dict[str, Any] = {
 }
 """The Core profile's calls of the CSMS, and TriggerMessage, each with a payload that is valid."""
 
-ELSEWHERE = ("BootNotification", "Heartbeat", "StartTransaction", "SendLocalList", "SetChargingProfile", "UpdateFirmware")
+ELSEWHERE = (
+    "BootNotification",
+    "Heartbeat",
+    "StartTransaction",
+    "SendLocalList",
+    "SetChargingProfile",
+    "UpdateFirmware",
+)
 """Calls that 1.6 has, but not for this station to receive."""
 
 EFFECTIVE = ("ChangeAvailability", "ChangeConfiguration", "RemoteStartTransaction", "Reset")
@@ -161,8 +168,9 @@ _JUNK: tuple[Any, ...] = (
     {"a": None}, {"connectorId": 1}, [{}] * 40,
 )  # fmt: skip
 _SCRAPS = (
-    "", "[", "]", "{", "}", '"', ",", ":", "null", "true", "NaN", "Infinity", "-", "1e999", "9" * 4400, "2", "\\", "\\u",
-    "\\ud800", "\x00", "\ufeff", "é", "[" * 20_000, '{"a":' * 20_000, "'", "//", "\n", "0x10", "01", '"type":"Hard"',
+    "", "[", "]", "{", "}", '"', ",", ":", "null", "true", "NaN", "Infinity", "-", "1e999", "9" * 4400, "2", "\\",
+    "\\u", "\\ud800", "\x00", "\ufeff", "é", "[" * 20_000, '{"a":' * 20_000, "'", "//", "\n", "0x10", "01",
+    '"type":"Hard"',
 )  # fmt: skip
 
 
@@ -209,7 +217,9 @@ def _break(chance: random.Random, payload: Any) -> None:
     elif keys and action < 0.8:
         holder[chance.choice(keys)] = copy.deepcopy(chance.choice(_JUNK))
     elif isinstance(holder, dict):
-        holder[chance.choice(("extra", "", "Type", "connectorId", "\x07", "k" * 300))] = copy.deepcopy(chance.choice(_JUNK))
+        holder[chance.choice(("extra", "", "Type", "connectorId", "\x07", "k" * 300))] = copy.deepcopy(
+            chance.choice(_JUNK)
+        )
     else:
         holder.append(copy.deepcopy(chance.choice(_JUNK)))
 

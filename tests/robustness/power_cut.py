@@ -48,10 +48,14 @@ class Record:
         return any(step.startswith("commit(") and what in step for step in self.done)
 
     def cuts(self) -> list[Cut]:
-        """Where the power can be cut: before every step, and after those that make something true at once."""
+        """Where the power can be cut: before every step, and after those that make something true at once.
+
+        Not between the statements of one transaction, which is the same as before its commit.
+        """
+        steps = [step for step in self.begun if not step.startswith(("insert", "update", "delete"))]
         # What comes right after another step is what comes before the next, but for what another thread does then.
-        after = [step for step in self.begun if step.startswith(("commit", "coil on"))]
-        return [*((step, "before") for step in self.begun), *((step, "after") for step in after)]
+        after = [step for step in steps if step.startswith(("commit", "coil on"))]
+        return [*((step, "before") for step in steps), *((step, "after") for step in after)]
 
 
 async def run_into(rig: Rig, cut: Cut, life: Life, record: Path) -> Record:

@@ -12,6 +12,7 @@ from typing import Any
 from agent.bench.agent_process import AgentProcess
 from agent.bench.csms import BenchCsms
 from agent.bench.ledger import Transaction
+from agent.bench.mock_client import MockClient
 from agent.bench.network import BenchNetwork
 from agent.bench.station import BenchStation
 from agent.bench.station_files import configuration
@@ -72,6 +73,10 @@ class Rig:
             self._serving = True
             await self.csms.start()
 
+    def set_register(self) -> None:
+        """Let the meter show `FIRST_WH` when the agent starts."""
+        (self.agent.state_dir / "mock-registers.txt").write_text(f"{1:4d} {FIRST_WH:18.3f}\n", "ascii")
+
     async def energy_wh(self) -> float:
         """What the meter shows."""
         return float((await self.agent.mock.evse())["energy"])
@@ -95,7 +100,9 @@ class Rig:
         """Until the CSMS has accepted the station and knows all that happened."""
         await self.agent.wait_for_status(
             lambda status: (
-                status["registration"] == "Accepted" and status["link"]["phase"] == "open" and not status["queue"]["rows"]
+                status["registration"] == "Accepted"
+                and status["link"]["phase"] == "open"
+                and not status["queue"]["rows"]
             ),
             PATIENCE_S,
         )
@@ -140,10 +147,14 @@ async def rig(
     *,
     keys: Mapping[str, object] | None = None,
     evse: Mapping[str, object] | None = None,
+    mock_control: Path | None = None,
     log_level: str = "info",
     **options: Any,
 ) -> AsyncIterator[Rig]:
-    """A rig whose agent has not been started. options: as of `agent.bench.station_files.configuration`."""
+    """A rig whose agent has not been started. options: as of `agent.bench.station_files.configuration`.
+
+    mock_control: a place for the mock's socket that is not in the state directory.
+    """
     with TemporaryDirectory(prefix="evse-agent-") as name:  # a short path, as Unix sockets need it
         directory = Path(name)
         async with BenchCsms() as csms, BenchNetwork(csms.url) as network:
@@ -153,11 +164,16 @@ async def rig(
                 evse={"options": {"voltage": VOLTAGE_V}, **(evse or {})},
                 **options,
             )
+            if mock_control is not None:
+                content["hal"]["mock"]["control"] = str(mock_control)
             agent = AgentProcess(directory, content, log_level=log_level)
+            if mock_control is not None:
+                agent.mock = MockClient(mock_control)
             agent.state_dir.mkdir(mode=0o700)
-            (agent.state_dir / "mock-registers.txt").write_text(f"{1:4d} {FIRST_WH:18.3f}\n", "ascii")
+            bench = Rig(directory, csms, network, agent)
+            bench.set_register()
             try:
-                yield Rig(directory, csms, network, agent)
+                yield bench
             finally:
                 if agent.running:
                     await agent.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ async def test_hostile_answers_to_the_stations_calls() -> None:
     async with rig(log_level="warning", variables=VARIABLES) as bench:
         await ready(bench)
         for shape in (*HOSTILE_ANSWERS, '[3,"other",{}]'):
-            bench.csms.on("Heartbeat", lambda _payload, shape=shape: Raw(_to_the_last_call(bench.station, shape)))
+            bench.csms.on("Heartbeat", _raw(bench.station, shape))
             await bench.station.call("TriggerMessage", {"requestedMessage": "Heartbeat"})
             await bench.station.wait_for("Heartbeat")
         bench.csms.on("Heartbeat", None)
@@ -165,9 +166,14 @@ async def test_hostile_answers_to_the_stations_calls() -> None:
         judge_rig(bench)
 
 
-def _to_the_last_call(station: BenchStation, shape: str) -> str:
-    call = next(message for message in reversed(station.messages) if message.kind is Kind.CALL and not message.sent)
-    return shape.replace("ID", call.message_id)
+def _raw(station: BenchStation, shape: str) -> Callable[[object], Raw]:
+    """Answers the station's last call in this shape."""
+
+    def answer(_payload: object) -> Raw:
+        call = next(message for message in reversed(station.messages) if message.kind is Kind.CALL and not message.sent)
+        return Raw(shape.replace("ID", call.message_id))
+
+    return answer
 
 
 async def test_hostile_answers_in_a_session() -> None:
@@ -175,7 +181,7 @@ async def test_hostile_answers_in_a_session() -> None:
     async with rig(keys={"TransactionMessageAttempts": 1, "TransactionMessageRetryInterval": 0}) as bench:
         await ready(bench)
         for action in ("Authorize", "StartTransaction", "MeterValues", "StopTransaction", "StatusNotification"):
-            bench.csms.on(action, lambda _payload: Raw(_to_the_last_call(bench.station, HOSTILE_ANSWERS[0])))
+            bench.csms.on(action, _raw(bench.station, HOSTILE_ANSWERS[0]))
         await bench.plug_and_swipe()
         await bench.power_flows()
         await bench.expect("MeterValues")
@@ -187,3 +193,20 @@ async def test_hostile_answers_in_a_session() -> None:
         await bench.short_session()
         assert "Traceback" not in bench.agent.log
         assert not bench.station.problems
+
+
+async def test_hostile_answers_to_the_boot_notification() -> None:
+    """1.6 §4.2: without a usable answer the station is not accepted, and asks again."""
+    async with rig(log_level="warning", variables=VARIABLES) as bench:
+        shapes = (
+            '[3,"ID",{"currentTime":"2025-01-01T00:00:00Z","interval":"300","status":"Accepted"}]',
+            '[3,"ID",{"currentTime":"2025-01-01T00:00:00Z","interval":300,"status":"Maybe"}]',
+            '[3,"ID",{"interval":300,"status":"Accepted"}]',
+            '[4,"ID","InternalError","",{}]',
+        )
+        for shape in shapes:
+            bench.csms.on_next("BootNotification", _raw(bench.station, shape))
+        await ready(bench)
+        assert len(bench.station.calls("BootNotification")) == len(shapes) + 1
+        await bench.short_session()
+        judge_rig(bench)

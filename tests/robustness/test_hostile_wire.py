@@ -51,7 +51,10 @@ FATAL = {
     "a close frame of one byte": (frame(CLOSE, b"\x03"), 1002),
     "a close code that must not be sent": (frame(CLOSE, (1005).to_bytes(2)), 1002),
     "a close reason that is no UTF-8": (frame(CLOSE, (1000).to_bytes(2) + b"\xff"), 1007),
-    "HTTP in the middle": (b"HTTP/1.1 400 Bad Request\r\nServer: an old one\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n", 1002),
+    "HTTP in the middle": (
+        b"HTTP/1.1 400 Bad Request\r\nServer: an old one\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n",
+        1002,
+    ),
 }
 """What ends the connection, and with what close code."""
 

@@ -12,7 +12,6 @@ import pytest
 
 from agent.bench.answers import CallError
 from agent.bench.network import Direction
-from agent.bench.station import NotConnectedError
 
 from .rig import FIRST_WH, PATIENCE_S, Rig, at_most, judge, rig
 
@@ -63,9 +62,7 @@ async def messages() -> list[tuple[Direction, int]]:
         return [(way, number) for way, count in ways.items() for number in range(1, count + 1)]
 
 
-async def survive(
-    way: Direction, number: int, delivered: bool, silent: bool, failed: Callable[[], None]
-) -> None:
+async def survive(way: Direction, number: int, delivered: bool, silent: bool, failed: Callable[[], None]) -> None:
     async with rig(keys=KEYS) as bench:
         bench.network.cut_after(number, way, delivered=delivered, silent=silent)
         mending = asyncio.create_task(mend(bench))

@@ -191,3 +191,24 @@ async def test_the_power_goes_before_the_clock_was_set() -> None:
         assert bench.transactions[0].stop_reason == "PowerLoss"
         (start,) = instants(bench.station, "StartTransaction")
         assert abs(start - registered) < 2 * TOLERANCE
+
+
+async def test_the_power_goes_after_the_clock_went_back() -> None:
+    """What the CSMS heard before the step is not followed by an earlier end."""
+    async with rig() as bench:
+        clocks = Clocks(bench)
+        await bench.agent.start()
+        await bench.expect("StatusNotification", connectorId=1, status="Available")
+        await bench.plug_and_swipe()
+        await bench.expect("MeterValues")
+        clocks.csms = -3 * HOURS
+        await bench.station.call("TriggerMessage", {"requestedMessage": "Heartbeat"})
+        await bench.expect("Heartbeat")
+        await bench.expect("MeterValues")
+        await bench.settled()
+        await bench.agent.kill()
+        await bench.agent.start()
+        await bench.settled()
+        await bench.agent.stop()
+        judge_order(bench)
+        assert bench.transactions[0].stop_reason == "PowerLoss"

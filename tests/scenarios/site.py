@@ -114,10 +114,15 @@ class Site:
         return {entry["key"]: entry["value"] for entry in answer["configurationKey"]}
 
 
+def apart(first: Message, second: Message, seconds: float) -> bool:
+    """So long passed between them, or somewhat longer, as on a busy machine."""
+    return -0.2 <= second.at_s - first.at_s - seconds < 2.0
+
+
 async def eventually(true: Callable[[], object], timeout_s: float = 5.0) -> None:
     """Until something outside of station and CSMS is true."""
     async with asyncio.timeout(timeout_s):
-        while not true():
+        while not true():  # noqa: ASYNC110 - nothing tells when a file appears
             await asyncio.sleep(_POLL_S)
 
 

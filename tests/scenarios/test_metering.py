@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from .site import Site
+from agent.bench.messages import Message
+
+from .site import Site, apart
 
 REGISTER = "Energy.Active.Import.Register"
 
@@ -18,6 +20,10 @@ def sampled(payload: dict[str, Any]) -> list[dict[str, str]]:
     return values
 
 
+def stamp(message: Message) -> datetime:
+    return datetime.fromisoformat(message.payload["meterValue"][0]["timestamp"])
+
+
 def contexts(stop: dict[str, Any]) -> list[str]:
     return [value["sampledValue"][0]["context"] for value in stop["transactionData"]]
 
@@ -26,14 +32,15 @@ def contexts(stop: dict[str, Any]) -> list[str]:
 async def test_samples_come_at_their_interval_for_as_long_as_the_transaction_runs(site: Site) -> None:
     start = await site.charge()
     values = [await site.wait_for("MeterValues", connectorId=1) for _ in range(3)]
-    assert values[2].at_s - values[0].at_s == pytest.approx(2.0, abs=0.5)
+    assert apart(values[0], values[2], 2)
     for message in values:
         assert message.payload["transactionId"] == site.transaction_id(start)
         (value,) = sampled(message.payload)
         assert (value["measurand"], value["context"], value["unit"]) == (REGISTER, "Sample.Periodic", "Wh")
     registers = [float(sampled(message.payload)[0]["value"]) for message in values]
     assert registers == sorted(registers)
-    assert registers[2] - registers[0] == pytest.approx(2 * 32 * 3 * 230 / 3600, rel=0.3)
+    took_h = (stamp(values[2]) - stamp(values[0])).total_seconds() / 3600
+    assert registers[2] - registers[0] == pytest.approx(32 * 3 * 230 * took_h, rel=0.1, abs=2)
     await site.configure(MeterValueSampleInterval=0)
     await site.settled()
     count = len(site.station.calls("MeterValues"))
@@ -83,8 +90,7 @@ async def test_aligned_values_come_from_every_connector_at_moments_of_the_clock(
     start = await site.charge(evse=2)
     message = await site.wait_for("MeterValues", connectorId=2, transactionId=site.transaction_id(start))
     for each in site.station.calls("MeterValues"):
-        stamp = datetime.fromisoformat(each.payload["meterValue"][0]["timestamp"])
-        assert (stamp.second % 2, stamp.microsecond) == (0, 0)
+        assert (stamp(each).second % 2, stamp(each).microsecond) == (0, 0)
     assert not [each for each in site.station.calls("MeterValues", connectorId=1) if "transactionId" in each.payload]
     await site.configure(ClockAlignedDataInterval=0, HeartbeatInterval=3)
     await site.settled()
@@ -113,7 +119,7 @@ async def test_the_stop_holds_what_it_is_configured_to(site: Site) -> None:
     assert found[0] == "Transaction.Begin"
     assert found[-1] == "Transaction.End"
     assert set(found[1:-1]) == {"Sample.Periodic", "Sample.Clock"}
-    assert found.count("Sample.Periodic") in range(2, 5)
+    assert found.count("Sample.Periodic") >= 2
     for value in stop["transactionData"]:
         measurands = {each["measurand"] for each in value["sampledValue"]}
         aligned = value["sampledValue"][0]["context"] == "Sample.Clock"

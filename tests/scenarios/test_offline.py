@@ -1,4 +1,4 @@
-"""Without the CSMS: who may charge, what is told afterwards, in which order and with which times (1.6 §3.5, §3.7, §4.9)."""
+"""Without the CSMS: who may charge, what is told afterwards, in which order, with which times (1.6 §3.5, §3.7)."""
 
 from __future__ import annotations
 
@@ -163,6 +163,24 @@ class TestASessionThatTheCsmsMisses:
         assert actions[-1] == "StopTransaction"
         assert actions.count("MeterValues") == len(actions) - 2 >= 3
         site.csms.ledger.assert_clean()
+
+
+async def test_times_that_were_wrong_are_put_right_by_the_csms(csms: BenchCsms, install: Install) -> None:
+    await csms.stop()
+    site = await install(keys=ANYBODY)
+    await site.plug_in()
+    await site.swipe()
+    await charging(site)
+    began = datetime.now(UTC)
+    await site.swipe()
+    await charging(site, False)
+    csms.clock = lambda: datetime.now(UTC) + timedelta(days=1)  # the station's clock had not been set for a day
+    await csms.start()
+    start = await site.wait_for("StartTransaction", timeout_s=10)
+    stop = await site.wait_for("StopTransaction")
+    for message in (start, stop):
+        assert abs(stamp(message) - began - timedelta(days=1)) < timedelta(seconds=2)
+    csms.ledger.assert_clean()
 
 
 class TestWhoMayCharge:

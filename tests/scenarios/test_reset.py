@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from agent.bench.answers import Delay
-from agent.bench.csms import BenchCsms
 from agent.bench.upgrade import Refuse
 
 from .conftest import Install
@@ -89,9 +88,7 @@ class TestRebootCommand:
     def command(witness: Path, status: int) -> dict[str, object]:
         return {"reboot_command": ["sh", "-c", f"echo tried >> {witness}; exit {status}"]}
 
-    async def test_a_hard_reset_runs_it_and_waits_for_the_end(
-        self, csms: BenchCsms, install: Install, tmp_path: Path
-    ) -> None:
+    async def test_a_hard_reset_runs_it_and_waits_for_the_end(self, install: Install, tmp_path: Path) -> None:
         witness = tmp_path / "witness"
         site = await install(system=self.command(witness, 0))
         await site.agent.wait_registered()
@@ -102,9 +99,7 @@ class TestRebootCommand:
         await site.agent.stop()  # as the system does when it goes down
         assert witness.read_text() == "tried\n"
 
-    async def test_a_soft_reset_only_starts_the_program_again(
-        self, csms: BenchCsms, install: Install, tmp_path: Path
-    ) -> None:
+    async def test_a_soft_reset_only_starts_the_program_again(self, install: Install, tmp_path: Path) -> None:
         witness = tmp_path / "witness"
         site = await install(system=self.command(witness, 0))
         await site.agent.wait_registered()
@@ -112,9 +107,7 @@ class TestRebootCommand:
         await back(site)
         assert not witness.exists()
 
-    async def test_one_that_fails_is_tried_again_and_then_shown(
-        self, csms: BenchCsms, install: Install, tmp_path: Path
-    ) -> None:
+    async def test_one_that_fails_is_tried_again_and_then_shown(self, install: Install, tmp_path: Path) -> None:
         witness = tmp_path / "witness"
         site = await install(system=self.command(witness, 1), keys={"ResetRetries": 2})
         await site.agent.wait_registered()

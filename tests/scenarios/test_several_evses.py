@@ -107,6 +107,19 @@ async def test_connectors_are_numbered_through(site: Site) -> None:
 
 
 @two_connectors
+async def test_a_remote_start_is_for_the_connector_that_it_names(site: Site) -> None:
+    await site.plug_in(1, connector=2)
+    await site.shows(1, "Unavailable")
+    assert await site.asked("RemoteStartTransaction", idTag=CARD, connectorId=1) == "Rejected"  # a stranger's car
+    assert await site.asked("RemoteStartTransaction", idTag=CARD, connectorId=4) == "Accepted"
+    await site.shows(4, "Preparing")
+    await site.shows(3, "Unavailable")
+    await site.plug_in(2, connector=2)
+    await site.wait_for("StartTransaction", connectorId=4, idTag=CARD)
+    assert len(site.station.calls("StartTransaction")) == 1
+
+
+@two_connectors
 async def test_the_first_connector_has_a_fixed_cable(site: Site) -> None:
     await site.plug_in(1, connector=1)
     await site.shows(1, "Preparing")

@@ -115,3 +115,10 @@ def end(transaction_id: str = "t1", at_ms: int = T0_MS) -> tuple[TransactionEven
 
 def stamps(reports: Iterable[DurableReport]) -> list[int]:
     return [report.at_ms if isinstance(report, TransactionEvent) else report.values[0].at_ms for report in reports]
+
+
+async def reopened(store: Store) -> Store:
+    """After a proper stop."""
+    await store.journal.flush()
+    store.close()
+    return Store(store.path, store.bounds, prefix="later")

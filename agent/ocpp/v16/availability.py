@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.charging.station import Station
-from agent.charging.types import Now, Outcome
+from agent.charging.types import Now
 from agent.ocpp.adapter import Payload
 from agent.ocpp.v16.connectors import ConnectorNumbers
 
@@ -14,8 +14,8 @@ def change_availability(payload: Payload, station: Station, numbers: ConnectorNu
     address = numbers.address(payload["connectorId"])
     if address is None:
         return {"status": "Rejected"}
-    targets = [(0, 0), *numbers.all] if address == (0, 0) else [address]
-    if operative and address != (0, 0):
-        targets.append((0, 0))
-    outcomes = [station.request_availability(*target, operative, now) for target in targets]
-    return {"status": (Outcome.SCHEDULED if Outcome.SCHEDULED in outcomes else Outcome.ACCEPTED).value}
+    implied = numbers.all if address == (0, 0) else [(0, 0)] if operative else []
+    for each in implied:
+        station.request_availability(*each, operative, now)
+    # The addressed one comes last: then the outcome is its own, not that of a change another connector waits for.
+    return {"status": station.request_availability(*address, operative, now).value}

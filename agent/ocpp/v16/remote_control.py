@@ -18,13 +18,14 @@ _UNLOCK = {
 
 
 def start_transaction(payload: Payload, station: Station, numbers: ConnectorNumbers, now: Now) -> Payload:
-    evse_id = None
+    evse_id = connector_id = None
     if "connectorId" in payload:
         address = numbers.address(payload["connectorId"])
         if address is None or address == (0, 0):
             return {"status": "Rejected"}
-        evse_id = address[0]
-    return {"status": station.request_start(id_token(payload["idTag"]), evse_id, now).value}
+        evse_id, connector_id = address
+    token = id_token(payload["idTag"])
+    return {"status": station.request_start(token, evse_id, now, connector_id=connector_id).value}
 
 
 def stop_transaction(payload: Payload, station: Station, ids: TransactionIds, now: Now) -> Payload:

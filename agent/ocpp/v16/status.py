@@ -54,6 +54,8 @@ class StatusNotifications:
         body = self._body(report.view)
         if not report.forced and self._heard.get(body["connectorId"]) == body:
             return None
+        # Until this is answered, nobody knows which of the two the CSMS believes.
+        self._heard.pop(body["connectorId"], None)
         return Call("StatusNotification", {**body, "timestamp": format_utc_ms(report.at_ms)})
 
     def heard(self, report: ConnectorReport) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hal.drivers.mock.errors import MockError
 from hal.drivers.mock.requests import MAX_LINE_BYTES, parse
 from hal.drivers.mock.socket_path import connect, reachable
-from hal.errors import DeviceUnavailable
+from hal.errors import BoardConfigError
 
 if TYPE_CHECKING:
     from hal.drivers.mock.hardware import MockHardware
@@ -33,7 +33,7 @@ class ControlSocket:
         self._watchers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        """Listen. Raises DeviceUnavailable if the path cannot be used, or another process serves it."""
+        """Listen. Raises BoardConfigError if the path cannot be used, or another process serves it."""
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._remove_stale()
@@ -44,7 +44,7 @@ class ControlSocket:
             self._server = await asyncio.start_unix_server(self._serve, sock=listening)
         except OSError as error:
             listening.close()
-            raise DeviceUnavailable(f"[hal.mock] control = {str(self.path)!r}: {error}") from error
+            raise BoardConfigError(f"[hal.mock] control = {str(self.path)!r}: {error}") from error
 
     async def close(self) -> None:
         """Take the socket away and end every client."""

@@ -79,7 +79,10 @@ class MockHardware:
         return self.evses[evse_id]
 
     async def open(self) -> None:
-        """Take the registers from the file, and listen at the control socket. Raises DeviceUnavailable."""
+        """Take the registers from the file, and listen at the control socket.
+
+        Raises DeviceUnavailable if the file cannot be opened, BoardConfigError if the socket cannot.
+        """
         try:
             kept_wh = self._registers.open()
         except OSError as error:

@@ -60,6 +60,10 @@ class _EvsePart(_MockPart):
         self._evse = evse
         self._response_timeout_s = response_timeout_s
 
+    async def open(self) -> None:
+        await self._answer()
+        await super().open()
+
     async def _answer(self) -> None:
         """Answer as the device does at present. Raises HalError when it is made to fail."""
         mode = self._evse.failures.get(self.role)
@@ -88,14 +92,25 @@ class MockPilot(_EvsePart, ControlPilot):
 class MockContactor(_EvsePart, Contactor):
     role = Role.CONTACTOR
 
+    def __init__(self, evse: SimulatedEvse, response_timeout_s: float, closing_time_s: float) -> None:
+        super().__init__(evse, response_timeout_s)
+        self._closing_time_s = closing_time_s
+        self._orders_to_open = 0
+
     async def open_contacts(self) -> None:
+        self._orders_to_open += 1
         await self._answer()
         self._evse.drive_coil(False)
         if self._evse.contacts_closed:
             raise DeviceResponse("the feedback stays closed")
 
     async def close_contacts(self) -> None:
+        orders_to_open = self._orders_to_open
         await self._answer()
+        if self._closing_time_s and not self._evse.contacts_closed:
+            await asyncio.sleep(self._closing_time_s)
+        if orders_to_open != self._orders_to_open:
+            raise DeviceResponse("ordered to open while it was closing")
         self._evse.drive_coil(True)
 
     async def is_closed(self) -> bool:
@@ -170,6 +185,11 @@ class _StationPart(_MockPart):
 
 class MockReader(_StationPart, IdTokenReader):
     role = Role.READER
+
+    async def open(self) -> None:
+        if (mode := self._hardware.reader_failure) is not None:
+            raise DeviceUnavailable(f"card reader: {mode}")
+        await super().open()
 
 
 class MockDisplay(_StationPart, Display):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -56,8 +57,16 @@ class RegisterFile:
         self._written = b""
 
     def open(self) -> dict[int, float]:
-        """Open or create it; what it holds. What cannot be read is taken for missing. Raises OSError."""
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Open or create it; what it holds. What cannot be read is taken for missing. Raises OSError.
+
+        On a disk that has become read-only the registers are read, and `write` fails.
+        """
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         self._written = os.read(self._fd, 65536)
         try:
             lines = (line.split() for line in self._written.decode("ascii").splitlines())

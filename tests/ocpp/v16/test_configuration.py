@@ -115,8 +115,6 @@ class TestGetConfiguration:
         assert listed() == "300"
         model.set(v.HEARTBEAT_INTERVAL, "7")
         assert listed() == "7"
-        model.reset_to_factory()
-        assert listed() == "300"
 
     def test_values_fit_into_the_answer(self, keys: ConfigurationKeys) -> None:
         """KeyValue: key CiString50Type, value CiString500Type."""

@@ -14,12 +14,10 @@ from agent.ocpp.adapter import Payload
 from agent.ocpp.v16.adapter import StationIdentity
 from hal.faults import FaultCode
 
-from .rig import AT, AT_MS, Rig, fixed_cable, socket, two_sockets
+from ...charging.harness import GROUND_FAILURE, WEAK_SIGNAL, fixed_cable, socket
+from .rig import AT, AT_MS, Rig, two_sockets
 
 ANY = (None, *ChargingState)
-NO_FAULT = None
-WARNING = Fault("WeakSignal", blocking=False)
-GROUND_FAILURE = Fault("GroundFailure")
 
 # What an operative connector without a fault shows
 BY_SESSION = {
@@ -67,9 +65,7 @@ class TestStatus:
         """§7.7"""
         expected = {(session, state): shown for (session, states), shown in BY_SESSION.items() for state in states}
         assert len(expected) == len(Session) * len(ANY)
-        for status, (session, state), fault in product(
-            ConnectorStatus, expected, (NO_FAULT, WARNING, GROUND_FAILURE)
-        ):
+        for status, (session, state), fault in product(ConnectorStatus, expected, (None, WEAK_SIGNAL, GROUND_FAILURE)):
             shown = INSTEAD.get(status, expected[session, state])
             assert rig.payload(report(status, session, state, fault))["status"] == shown
 
@@ -111,7 +107,7 @@ class TestError:
     def test_a_warning_comes_with_the_status_that_goes_on(self, rig: Rig) -> None:
         """§4.9"""
         payload = rig.payload(
-            report(ConnectorStatus.OCCUPIED, Session.TRANSACTION, ChargingState.CHARGING, fault=WARNING)
+            report(ConnectorStatus.OCCUPIED, Session.TRANSACTION, ChargingState.CHARGING, fault=WEAK_SIGNAL)
         )
         assert (payload["errorCode"], payload["status"]) == ("WeakSignal", "Charging")
 
@@ -157,7 +153,7 @@ class TestRepetition:
         "other",
         [
             report(ConnectorStatus.FAULTED, fault=GROUND_FAILURE),
-            report(fault=WARNING),
+            report(fault=WEAK_SIGNAL),
             report(info="EV side disconnected"),
         ],
     )
@@ -211,8 +207,7 @@ class TestStory:
         rig.advance(60)
         rig.resume()
         rig.card()
-        rig.unplug_car()
-        rig.pull_cable()
+        rig.unplug()
         shown = self.statuses(rig)
         assert shown == ["Preparing", "Charging", "SuspendedEV", "Charging", "Finishing", "Available"]
 
@@ -230,8 +225,8 @@ class TestStory:
         """C9, I3"""
         rig = Rig(fixed_cable())
         rig.charge()
-        rig.apply(ev.FaultRaised(1, GROUND_FAILURE))
-        rig.apply(ev.FaultCleared(1, "GroundFailure"))
+        rig.raise_fault()
+        rig.clear_fault()
         rig.advance(60)
         shown = self.shown(rig)
         assert ("Faulted", "GroundFailure", "") in shown
@@ -249,8 +244,7 @@ class TestStory:
         rig = Rig(settings={v.EV_CONNECTION_TIME_OUT: 30})
         rig.plug_in()
         rig.advance(31)
-        rig.unplug_car()
-        rig.pull_cable()
+        rig.unplug()
         assert self.statuses(rig) == ["Preparing", "Finishing", "Available"]
 
     def test_unavailable_and_back(self, rig: Rig) -> None:
