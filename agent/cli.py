@@ -82,17 +82,12 @@ def _add_resend(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_mock(parser: argparse.ArgumentParser) -> None:
-    from hal.drivers.mock.requests import OPERATIONS  # noqa: PLC0415 - the daemon does not come by here
+    from agent.bench.mock_help import operations  # noqa: PLC0415 - the daemon does not come by here
 
     _add_places(parser)
     parser.add_argument("operation", metavar="OP", help="one of those below")
     parser.add_argument("parameters", metavar="KEY=VALUE", nargs="*", help="values are JSON, or else text")
-    operations = [
-        f"  {name:15} {' '.join([*takes.required, *(f'[{key}]' for key in takes.optional)])}".rstrip()
-        for name, takes in OPERATIONS.items()
-    ]
-    example = "example: evse-agent mock plug_in evse=2 current=16"
-    parser.epilog = "\n".join(["operations and their keys:", *operations, "", example])
+    parser.epilog = f"{operations()}\n\nexample: evse-agent mock plug_in evse=2 current=16"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.set_defaults(command=_mock)
 

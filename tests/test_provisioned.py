@@ -39,11 +39,11 @@ driver = "mock"
 class Site:
     """A state directory, and one life of the agent on it after another."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config: str = CONFIG) -> None:
         self.state_dir = path / "state"
         self.state_dir.mkdir(mode=0o700)
         file = path / "config.toml"
-        file.write_text(CONFIG)
+        file.write_text(config)
         self.config = load(file)
         self.model: DeviceModel
         self.provisioned: Provisioned | None = None
@@ -187,8 +187,40 @@ class TestHandOver:
         assert site.model.integer(v.HEARTBEAT_INTERVAL) == 300
 
 
+class TestSecurityProfile:
+    """As long as nobody has set one it follows the URL in force, wherever that comes from."""
+
+    @pytest.fixture
+    def open_site(self, tmp_path: Path) -> Iterator[Site]:
+        site = Site(tmp_path, CONFIG.replace("security_profile = 0\n", ""))
+        yield site
+        site.stop()
+
+    def test_it_follows_the_url(self, open_site: Site) -> None:
+        assert open_site.start().csms.security_profile == 1
+        assert open_site.model.integer(v.SECURITY_PROFILE) == 1
+        assert open_site.provisioned is not None
+        answer = open_site.provisioned.apply({"profile": {"csms": {"url": "wss://other"}}}, 1_800_000_000_000)
+        assert answer["ok"], answer
+        target = open_site.provisioned.target()
+        assert target is not None
+        assert target.security_profile == 2
+        assert open_site.model.integer(v.SECURITY_PROFILE) == 2
+        assert open_site.start().csms.security_profile == 2
+
+    def test_what_a_technician_sets_stays(self, open_site: Site) -> None:
+        provisioned = open_site.start()
+        assert provisioned.apply({"profile": {"csms": {"security_profile": 0}}}, 1_800_000_000_000)["ok"]
+        answer = provisioned.apply({"profile": {"csms": {"url": "wss://other"}}}, 1_800_000_000_000)
+        assert not answer["ok"]
+        assert open_site.start().csms.security_profile == 0
+
+    def test_what_the_file_sets_stays(self, site: Site) -> None:
+        assert site.start().csms.security_profile == 0
+
+
 def test_two_agents_on_one_state_directory_are_one_too_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.provisioned._LOCK_WAIT_S", 0.05)
     site.start()
-    with pytest.raises(ProvisioningError):
+    with pytest.raises(ProvisioningError, match=rf"evse-agent already runs in .* \(pid {os.getpid()}\)"):
         Provisioned.open(site.state_dir, site.config, device_model(site.config, "1.0"))

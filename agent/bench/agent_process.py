@@ -30,7 +30,7 @@ class AgentProcess:
     """An agent in `directory`, which keeps its configuration, its state and its log through any number of starts.
 
         async with AgentProcess(tmp_path, configuration(csms.url)) as agent:
-            await agent.mock.op("plug_in")
+            await agent.mock.plug_in()
 
     directory: of a short path, for Unix sockets lie below it (107 bytes). config: a configuration file's content
     (`agent.bench.station_files.configuration`). password, root_ca: provisioned before the first start.
@@ -151,10 +151,9 @@ class AgentProcess:
         Raises AgentFailedError; at once where the process has ended.
         """
         try:
-            return await wait_for_status(self.state_dir, wanted, timeout_s, hopeless=self._ended)
+            return await wait_for_status(self.state_dir, wanted, timeout_s, self._why_ended)
         except AssertionError as error:
-            ended = f"it has ended with exit code {self._exit_code()}, so " if self._ended() else ""
-            raise self._failed(f"{ended}{error}") from None
+            raise self._failed(str(error)) from None
 
     async def wait_registered(self, timeout_s: float = 10.0) -> None:
         """Until it is connected to a CSMS that has accepted it, now or before a restart. Raises AgentFailedError."""
@@ -182,18 +181,17 @@ class AgentProcess:
             raise self._failed(f"{' '.join(arguments)}: exit {process.returncode}: {errors.decode()}")
         return output.decode()
 
-    def _ended(self) -> bool:
-        return self._exit_code() is not None
-
-    def _exit_code(self) -> int | None:
-        return None if self._process is None else self._process.returncode
-
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise self._failed("it was never started")
-        if self._process.returncode is not None:
-            raise self._failed(f"it has already exited with {self._process.returncode}")
+        if (reason := self._why_ended()) is not None:
+            raise self._failed(reason)
         return self._process
+
+    def _why_ended(self) -> str | None:
+        if self._process is None or self._process.returncode is None:
+            return None
+        return f"it has already exited with {self._process.returncode}"
 
     def _failed(self, what: str) -> AgentFailedError:
         return AgentFailedError(f"{what}. Its log ends:\n{self.log[-_SHOWN_LOG_CHARACTERS:]}")

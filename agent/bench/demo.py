@@ -126,10 +126,10 @@ class _Session:
 
     async def _begin(self) -> None:
         self._timeline.line(Side.DRIVER, "holds up a card", CARD)
-        await self._mock.op("swipe", token=CARD)
+        await self._mock.swipe(CARD)
         await self._station.wait_for("Authorize", idTag=CARD, timeout_s=_STEP_TIMEOUT_S)
         self._timeline.line(Side.DRIVER, "plugs the car in", "at EVSE 1; the car takes up to 32 A on 3 phases")
-        await self._mock.op("plug_in", evse=1, ready_after=0.5)
+        await self._mock.plug_in(ready_after=0.5)
         await self._status(1, "Charging")
         await self._samples(_SAMPLES_ONLINE)
 
@@ -161,7 +161,7 @@ class _Session:
         await self._station.wait_for("StopTransaction", reason="Remote", timeout_s=_STEP_TIMEOUT_S)
         await self._status(1, "Finishing")
         self._timeline.line(Side.DRIVER, "unplugs the car", "and drives off")
-        await self._mock.op("plug_out", evse=1)
+        await self._mock.plug_out()
         await self._status(1, "Available")
 
     async def _check(self, outage_ms: tuple[int, int]) -> None:

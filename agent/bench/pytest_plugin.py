@@ -1,8 +1,8 @@
 """Fixtures for tests of a driver or of a CSMS: a station on mock hardware, a CSMS, and the agent between them.
 
     async def test_a_session(csms, agent):
-        await agent.mock.op("plug_in")
-        await agent.mock.op("swipe", token="04AABB")
+        await agent.mock.plug_in()
+        await agent.mock.swipe("04AABB")
         await csms.station().wait_for("StatusNotification", connectorId=1, status="Charging")
 
 They are async and need pytest-asyncio, in either mode. Any of them can be overridden; an overriding `csms` needs a
@@ -34,8 +34,16 @@ if TYPE_CHECKING:
     from agent.bench.csms import BenchCsms
     from hal.drivers.mock import MockStation
 
+_OPTIONS = {
+    "evses": 1,
+    "identity": "CP001",
+    "security_profile": None,
+    "keys": None,
+    "variables": None,
+    "evse": None,
+}
 _MARKER = (
-    "evse_agent(evses=1, identity='CP001', security_profile=None, keys=None, variables=None, evse=None): "
+    f"evse_agent({', '.join(f'{name}={default!r}' for name, default in _OPTIONS.items())}): "
     "what the fixtures mock_station, csms and agent are to be like"
 )
 _PASSWORD = "bench-password"  # noqa: S105 - between two ends of one test
@@ -55,7 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     marker = request.node.get_closest_marker("evse_agent")
-    return {} if marker is None else dict(marker.kwargs)
+    if marker is None:
+        return {}
+    unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in _OPTIONS)]
+    if unknown:
+        pytest.fail(f"the marker evse_agent takes {', '.join(_OPTIONS)}, not {', '.join(unknown)}", pytrace=False)
+    return {name: value for name, value in marker.kwargs.items() if value is not None}
 
 
 @fixture

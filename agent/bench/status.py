@@ -20,11 +20,14 @@ async def agent_status(state_dir: Path) -> Status:
 
 
 async def wait_for_status(
-    state_dir: Path, wanted: Callable[[Status], object], timeout_s: float, *, hopeless: Callable[[], object] = bool
+    state_dir: Path,
+    wanted: Callable[[Status], object],
+    timeout_s: float,
+    why_none: Callable[[], str | None] = lambda: None,
 ) -> Status:
-    """Until the status is `wanted`; that status. No agent at all is waited for, too, until it is `hopeless`.
+    """Until the status is `wanted`; that status. No agent at all is waited for, too.
 
-    Raises AssertionError with the last status.
+    Raises AssertionError with the last status, or, where no agent answers, at once with the reason that `why_none` has.
     """
     latest: Status = {}
     try:
@@ -34,8 +37,8 @@ async def wait_for_status(
                     latest = await agent_status(state_dir)
                 except NotRunningError as error:
                     latest = {"error": str(error)}
-                    if hopeless():
-                        raise AssertionError("there is no agent to ask") from error
+                    if (reason := why_none()) is not None:
+                        raise AssertionError(reason) from None
                 else:
                     if wanted(latest):
                         return latest

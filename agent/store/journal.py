@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
 
 from agent.charging.effects import (
     ForgetCacheEntries,
@@ -377,20 +378,18 @@ class Journal:
     def meet_csms(self, name: str) -> None:
         """Which CSMS this memory is for. What another one knew or said of anybody is not for this one.
 
-        The queue stays: what was sold is owed to whoever runs the station.
+        name: its URL and the identity there. The queue stays: what was sold is owed to whoever runs the station.
         """
         if name == self.csms:
             return
-        self.csms = name
+        before, self.csms = self.csms, name
         self.registered = False
         self.cache = ()
-        # Its numbers may be another's transactions there.
-        self.csms_ids.clear()
-        statements: Statements = {
-            "csms": _fact("csms", name),
-            "registered": _fact("registered", "no"),
-            "csms ids": ("UPDATE transactions SET csms_id = NULL", ()),
-        }
+        statements: Statements = {"csms": _fact("csms", name), "registered": _fact("registered", "no")}
+        if _host(name) != _host(before):
+            # Elsewhere its numbers are other people's transactions; the same host at another port or by TLS keeps them.
+            self.csms_ids.clear()
+            statements["csms ids"] = ("UPDATE transactions SET csms_id = NULL", ())
         _forget_cache(statements, ForgetCacheEntries())
         self._writer.submit(statements, durable=True)
 
@@ -401,6 +400,13 @@ class Journal:
     async def flush(self) -> None:
         """Everything submitted so far has been tried."""
         await self.retry()
+
+
+def _host(name: str) -> str | None:
+    try:
+        return urlsplit(name.partition(" ")[0]).hostname
+    except ValueError:
+        return None
 
 
 def _number(facts: Mapping[str, str], name: str) -> int:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
+from pathlib import Path
+
 import pytest
+
+README = Path(__file__).parents[2] / "README.md"
 
 pytest_plugins = ["pytester"]
 
@@ -15,10 +21,10 @@ import pytest
 @pytest.mark.asyncio
 async def test_a_session(csms, agent):
     station = csms.station()
-    await agent.mock.op("plug_in", ready_after=0)
-    await agent.mock.op("swipe", token="04AABB")
+    await agent.mock.plug_in(ready_after=0)
+    await agent.mock.swipe("04AABB")
     await station.wait_for("StatusNotification", connectorId=1, status="Charging")
-    await agent.mock.op("plug_out")
+    await agent.mock.plug_out()
     await station.wait_for("StopTransaction", reason="EVDisconnected")
     csms.ledger.assert_clean()
     assert station.problems == []
@@ -100,6 +106,51 @@ def test_a_failure_shows_the_agents_log(pytester: pytest.Pytester) -> None:
     """
     result = run(pytester, AUTO, tests, failed=1)
     result.stdout.fnmatch_lines(["*Captured stdout teardown*", "the agent's log:*", "*connected to ws://127.0.0.1*"])
+
+
+def test_an_agent_that_does_not_start_is_told_at_once(pytester: pytest.Pytester) -> None:
+    tests = """
+        import pytest
+
+        @pytest.mark.evse_agent(keys={"HartbeatInterval": 10})
+        async def test_it(agent):
+            pass
+    """
+    began_s = time.monotonic()
+    result = run(pytester, AUTO, tests, errors=1)
+    assert time.monotonic() - began_s < 10
+    result.stdout.fnmatch_lines(["*it has already exited with 2*", "*HartbeatInterval*HeartbeatInterval*"])
+
+
+def test_a_misspelt_option_of_the_marker_is_answered_with_the_known_ones(pytester: pytest.Pytester) -> None:
+    tests = """
+        import pytest
+
+        @pytest.mark.evse_agent(2, evsess=2)
+        async def test_it(mock_station):
+            pass
+
+        @pytest.mark.evse_agent(evses=2, security_profile=None, evse=None)
+        async def test_none_is_the_usual(csms, agent):
+            assert len((await agent.mock.state())["evses"]) == 2
+    """
+    result = run(pytester, AUTO, tests, errors=1, passed=1)
+    known = "evses, identity, security_profile, keys, variables, evse"
+    result.stdout.fnmatch_lines([f"*the marker evse_agent takes {known}, not 2, evsess"])
+
+
+def readme(language: str) -> list[str]:
+    section = README.read_text().partition("\n## Testing with the mock\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readmes_example_runs_as_it_stands(pytester: pytest.Pytester) -> None:
+    (settings,) = readme("toml")
+    (tests,) = readme("python")
+    pytester.makefile(".toml", pyproject=settings)
+    pytester.makepyfile(tests)
+    result = pytester.runpytest_subprocess("-p", "no:xdist", "--strict-markers")
+    result.assert_outcomes(passed=tests.count("def test_"))
 
 
 def test_who_uses_none_of_it_pays_for_none_of_it(pytester: pytest.Pytester) -> None:

@@ -147,6 +147,7 @@ class TestOffline:
         bench.hold_answers = True
         bench.plug_in()
         bench.card(card)
+        assert bench.station.next_deadline() == bench.now.mono_s + 120
         bench.advance(119)
         assert not bench.started
         assert bench.rejections == 0

@@ -57,6 +57,7 @@ class TestRegistration:
         bench.boot_answers = [ev.BootAnswered(RegistrationStatus.REJECTED, 3600)]
         bench.go_online()
         change_csms(bench)
+        assert bench.station.registration.again_in_s is None
         redial(bench)
         assert len(bench.of(BootRequest)) == 2
         assert bench.station.registration.accepted

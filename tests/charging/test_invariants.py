@@ -37,41 +37,7 @@ from agent.charging.types import (
 )
 
 from .harness import START_MS, fixed_cable, socket
-
-EVSES = st.sampled_from([1, 1, 1, 2, 2, 3])  # 3 does not exist
-TOKENS = st.sampled_from([IdToken("ANNA"), IdToken("BEN"), IdToken("CARL")])
-INFOS = st.builds(
-    IdTokenInfo,
-    st.sampled_from([AuthorizationStatus.ACCEPTED] * 3 + [AuthorizationStatus.BLOCKED]),
-    st.none() | st.integers(START_MS - 1000, START_MS + 100_000),
-    st.none() | st.just(IdToken("FAMILY")),
-)
-FAULTS = st.sampled_from(
-    [
-        Fault("GroundFailure"),
-        Fault("PowerSwitchFailure", "ContactorWelded"),
-        Fault("PowerSwitchFailure", "ContactorLost"),
-        Fault("PowerMeterFailure", blocking=False),
-        Fault("WeakSignal", blocking=False),
-    ]
-)
-SETTINGS = st.fixed_dictionaries(
-    {
-        v.STOP_TX_ON_EV_SIDE_DISCONNECT: st.sampled_from(["true", "false"]),
-        v.UNLOCK_ON_EV_SIDE_DISCONNECT: st.sampled_from(["true", "false"]),
-        v.STOP_TX_ON_INVALID_ID: st.sampled_from(["true", "false"]),
-        v.MAX_ENERGY_ON_INVALID_ID: st.sampled_from(["0", "500"]),
-        v.LOCAL_PRE_AUTHORIZE: st.sampled_from(["true", "false"]),
-        v.OFFLINE_TX_FOR_UNKNOWN_ID_ENABLED: st.sampled_from(["true", "false"]),
-        v.AUTHORIZE_REMOTE_START: st.sampled_from(["true", "false"]),
-        v.TX_START_POINT: st.sampled_from(["PowerPathClosed"] * 3 + ["EVConnected", "Authorized"]),
-        v.TX_STOP_POINT: st.sampled_from(["EVConnected,Authorized", "EVConnected"]),
-        v.ALIGNED_INTERVAL: st.sampled_from(["0", "60", "25200"]),
-        v.SAMPLED_TX_UPDATED_INTERVAL: st.sampled_from(["0", "1", "17"]),
-        v.METER_FAILURE_GRACE: st.sampled_from(["0", "20"]),
-        v.MINIMUM_STATUS_DURATION: st.sampled_from(["0", "3"]),
-    }
-)
+from .strategies import EVSES, FAULTS, INFOS, SETTINGS, TOKENS
 
 
 class StationMachine(RuleBasedStateMachine):
@@ -265,6 +231,10 @@ class StationMachine(RuleBasedStateMachine):
     def latch(self, evse_id: int, *, locked: bool) -> None:
         self.apply(ev.LockChanged(evse_id, locked))
 
+    @rule(evse_id=EVSES, unlocked=st.booleans())
+    def released(self, evse_id: int, *, unlocked: bool) -> None:
+        self.apply(ev.UnlockFinished(evse_id, 1, None, unlocked))
+
     @rule(evse_id=st.sampled_from([0, 1, 1, 2]), fault=FAULTS)
     def fault(self, evse_id: int, fault: Fault) -> None:
         self.faults[evse_id][fault.key] = fault
@@ -358,9 +328,14 @@ class StationMachine(RuleBasedStateMachine):
         transaction_id = data.draw(st.sampled_from(sorted(self.reports)))
         self.apply(ev.TransactionAnswered(transaction_id, IdToken("ANNA"), info, started))
 
-    @rule(token=TOKENS, evse_id=st.none() | EVSES)
-    def remote_start(self, token: IdToken, evse_id: int | None) -> None:
-        self.station.request_start(token, evse_id, self.now)
+    @rule(token=TOKENS, evse_id=st.none() | EVSES, connector_id=st.sampled_from([None, 1, 2]))
+    def remote_start(self, token: IdToken, evse_id: int | None, connector_id: int | None) -> None:
+        self.station.request_start(token, evse_id, self.now, connector_id=connector_id)
+        self.observe()
+
+    @rule()
+    def csms_changed(self) -> None:
+        self.station.csms_changed(self.now)
         self.observe()
 
     @precondition(lambda self: self.reports)

@@ -94,6 +94,7 @@ class TestAnswer:
         bench = Bench()
         bench.hardware[1].silent.add("lock")
         bench.unlock()
+        assert bench.station.next_deadline() == bench.now.mono_s + 30
         bench.advance(29)
         assert not bench.of(UnlockAnswer)
         bench.advance(1)

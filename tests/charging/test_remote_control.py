@@ -110,9 +110,10 @@ class TestRemoteStartAtAConnector:
         assert bench.remote_start(connector_id=2) is Outcome.ACCEPTED
         assert bench.charging()
 
+    @pytest.mark.parametrize("asks", [False, True])
     @pytest.mark.parametrize("obstacle", ["car", "cable", "inoperative", "unknown"])
-    def test_is_rejected_where_that_connector_cannot_be_used(self, obstacle: str) -> None:
-        bench = Bench(TWO_SOCKETS)
+    def test_is_rejected_where_that_connector_cannot_be_used(self, obstacle: str, *, asks: bool) -> None:
+        bench = Bench(TWO_SOCKETS, settings={v.AUTHORIZE_REMOTE_START: asks})
         match obstacle:
             case "car":
                 bench.plug_in(connector_id=1)
@@ -123,6 +124,7 @@ class TestRemoteStartAtAConnector:
         before = bench.station.views()
         assert bench.remote_start(connector_id=3 if obstacle == "unknown" else 2) is Outcome.REJECTED
         assert bench.station.views() == before
+        assert not bench.asked
 
     def test_is_judged_again_when_the_csms_has_answered(self) -> None:
         """Meanwhile somebody has plugged in next to it."""

@@ -6,9 +6,10 @@ import pytest
 
 from agent.charging import effects as ef
 from agent.charging import events as ev
+from agent.charging import variables as v
 from agent.charging.types import ChargingState, PilotState, Session, StopReason
 
-from .harness import Bench, socket
+from .harness import START_MS, Bench, socket
 
 
 class TestCar:
@@ -103,7 +104,8 @@ class TestLimit:
 class TestSelfCheck:
     @pytest.mark.parametrize("meter", ["reads", "broken"])
     def test_that_does_not_end_ends_the_attempt(self, meter: str) -> None:
-        bench = Bench()
+        # an interval of 7 s, so that nothing else wakes the station just then
+        bench = Bench(settings={v.TRANSACTION_SAVE_INTERVAL: 7})
         bench.hardware[1].silent.add("self-check")
         if meter == "broken":
             bench.hardware[1].broken.add("meter")
@@ -111,8 +113,9 @@ class TestSelfCheck:
         bench.card()
         bench.advance(29)
         assert bench.session() is Session.TRANSACTION
-        bench.advance(1)
+        bench.advance(600)
         assert bench.session() is Session.FINISHED
+        assert [ended.at_ms - START_MS for ended in bench.ended] == ([30_000] if meter == "reads" else [])
         assert bench.view().info == "self-check does not end"
         assert bench.stop_reasons == ([StopReason.OTHER] if meter == "reads" else [])
         assert bench.station.idle

@@ -99,13 +99,13 @@ def live_through(version: OcppVersion, frame: str | bytes) -> None:
     assert isinstance(rpc.receive_text('[2,"next","ClearCache",{}]'), CallReceived)
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=2500, deadline=None)
 @given(FRAMES)
 def test_a_1_6_session_survives_any_frame(frame: str | bytes) -> None:
     live_through(V16, frame)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(FRAMES)
 def test_a_session_with_the_manners_of_2_x_survives_any_frame(frame: str | bytes) -> None:
     live_through(V2_MANNERS, frame)

@@ -236,7 +236,7 @@ PAYLOADS = st.sampled_from(MESSAGES).flatmap(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(PAYLOADS)
 def test_generated_code_examiner_and_official_schema_agree(case: tuple[tuple[str, Kind], dict[str, Any]]) -> None:
     (action, kind), payload = case

@@ -11,6 +11,7 @@ from pathlib import Path
 from provisioning.catalogue import Checked
 from provisioning.cli import main
 from provisioning.errors import DocumentError, Problem
+from provisioning.setting_names import variable_name
 from provisioning.settings import Csms
 
 HEARTBEAT = "OCPPCommCtrlr/HeartbeatInterval"
@@ -20,12 +21,16 @@ POWER = "EVSE#1/Power"
 class BenchCatalogue:
     """Knows HeartbeatInterval under both its names, and the power of EVSE 1."""
 
-    factory = Csms(url="ws://factory.example.com", identity="FACTORY", security_profile=1, versions=("1.6",))
+    factory = Csms(url="ws://factory.example.com", identity="FACTORY", versions=("1.6",))
     versions = ("1.6",)
+    names = ("configuration.HeartbeatInterval", variable_name(HEARTBEAT), variable_name(POWER))
+
+    def factory_value(self, key: str) -> str | None:
+        return {HEARTBEAT: "86400"}.get(key)
 
     def check_configuration(self, name: str, value: str) -> Checked:
         if name.casefold() != "heartbeatinterval":
-            return Checked(wrong="is not a known key", right="did you mean HeartbeatInterval?")
+            return Checked(wrong="is not a known key", right="did you mean configuration.HeartbeatInterval?")
         return self._seconds(value)
 
     def check_variable(self, component: str, variable: str, value: str) -> Checked:
@@ -42,18 +47,27 @@ class BenchCatalogue:
         return Checked(((HEARTBEAT, value),))
 
 
-def open_catalogue(config: str | None) -> BenchCatalogue:
-    if config is not None and not Path(config).exists():
-        raise DocumentError(config, [Problem("", "no such file", "name the configuration file")])
+def open_catalogue(config: Path) -> BenchCatalogue:
+    if config.name == "absent.toml":
+        raise DocumentError(str(config), [Problem("", "no such file", "name the configuration file")])
     return BenchCatalogue()
 
 
-def find_state_dir(state_dir: str | None) -> Path:
-    return Path(state_dir or "state")
+def config_path(option: str | None) -> Path:
+    return Path(option or "/etc/100%-evse/config.toml")
+
+
+def find_state_dir(option: str | None) -> Path:
+    return Path(option or "/var/lib/bench-evse-agent")
 
 
 def evse_provision(*arguments: str | Path) -> int:
-    return main([str(argument) for argument in arguments], catalogue=open_catalogue, state_dir=find_state_dir)
+    return main(
+        [str(argument) for argument in arguments],
+        catalogue=open_catalogue,
+        config_path=config_path,
+        state_dir=find_state_dir,
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 import pytest
 
-from provisioning.certificates import check_client_pair, check_roots, merged
+from provisioning.certificates import check_client_pair, check_roots, described, merged
 
 from .credentials import NOW_MS, Credential, make
 
@@ -99,3 +102,17 @@ def test_merging_keeps_each_certificate_once(root: Credential) -> None:
     assert both == root.pem + other.pem
     assert merged(both, root.pem) == both
     assert merged(None, other.pem) == other.pem
+
+
+def test_certificates_are_told_apart_as_openssl_shows_them() -> None:
+    one, two = make("One", ca=True), make("Two", ca=True, to_days=10)
+    first, second = described(one.pem + two.pem).split("; ")
+    digest = hashlib.sha256(one.der).hexdigest().upper()
+    assert first == f'"CN=One", expires 2031-06-01, SHA-256 {":".join(re.findall("..", digest))}'
+    assert second.startswith('"CN=Two", expires 2030-06-11, SHA-256 ')
+
+
+def test_what_cannot_be_read_is_said_in_its_place() -> None:
+    good = make("One", ca=True).pem
+    assert described(good[:200]) == "holds a certificate that is cut off"
+    assert "; its certificate no. 2 cannot be read" in described(good + good.replace("\nMII", "\nAAA"))

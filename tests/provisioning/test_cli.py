@@ -44,8 +44,8 @@ def test_apply_sets_everything_before_the_agents_first_start(state_dir: Path, si
     assert evse_provision("apply", site, *local(state_dir)) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        "csms.url: not set -> ws://csms.example.com/ocpp",
-        "csms.identity: not set -> CP001",
+        "csms.url: ws://factory.example.com (factory) -> ws://csms.example.com/ocpp",
+        "csms.identity: FACTORY (factory) -> CP001",
         "csms.basic_auth_password: not set -> set",
         "The station dials ws://csms.example.com/ocpp/CP001",
         "The agent will use this when it starts.",
@@ -85,7 +85,7 @@ def test_an_invalid_profile_names_each_mistake_and_changes_nothing(state_dir: Pa
 def test_a_dry_run_shows_the_plan_and_changes_nothing(state_dir: Path, site: Path, capsys: Output) -> None:
     assert evse_provision("apply", site, "--dry-run", *local(state_dir)) == 0
     out = capsys.readouterr().out
-    assert "csms.url: not set -> ws://csms.example.com/ocpp" in out
+    assert "csms.url: ws://factory.example.com (factory) -> ws://csms.example.com/ocpp" in out
     assert "nothing was changed" in out
     assert not state_dir.exists()
 
@@ -96,7 +96,11 @@ def test_json_on_either_side_of_the_command(state_dir: Path, site: Path, capsys:
     assert evse_provision(*(["--json", *command] if first else [*command, "--json"])) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is True
-    assert result["changes"][0] == {"key": "csms.url", "old": "not set", "new": "ws://csms.example.com/ocpp"}
+    assert result["changes"][0] == {
+        "key": "csms.url",
+        "old": "ws://factory.example.com (factory)",
+        "new": "ws://csms.example.com/ocpp",
+    }
     assert result["connection_url"] == "ws://csms.example.com/ocpp/CP001"
     site.write_text("[cmss]")
     assert evse_provision("--json", *command) == 2
@@ -115,6 +119,35 @@ def test_set_changes_one_setting(state_dir: Path, capsys: Output) -> None:
     assert Settings.load(state_dir).content == Content(variables={HEARTBEAT: "300"})
     assert evse_provision("set", "csms.security_profile", "7", *local(state_dir)) == 2
     assert "from 0 to 3" in capsys.readouterr().err
+
+
+def test_a_secure_url_is_enough_on_a_fresh_charger(state_dir: Path, capsys: Output) -> None:
+    assert evse_provision("set", "csms.url", "wss://csms.example.com", *local(state_dir)) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[:1] == ["csms.url: ws://factory.example.com (factory) -> wss://csms.example.com"]
+    assert "lowered" not in err
+    assert evse_provision("show", *local(state_dir)) == 0
+    assert "csms.security_profile = 2   (follows csms.url)\n" in capsys.readouterr().out
+    assert evse_provision("set", "csms.security_profile", "2", *local(state_dir)) == 0
+    assert "csms.security_profile: 2 (follows csms.url) -> 2\n" in capsys.readouterr().out
+
+
+def test_a_setting_is_called_as_it_was_written(state_dir: Path, capsys: Output) -> None:
+    for key in ("configuration.HeartbeatInterval", 'variables."EVSE#1".Power'):
+        assert evse_provision("set", key, "300", *local(state_dir)) == 0
+        assert capsys.readouterr().out.startswith(f"{key}: ")
+    assert evse_provision("show", *local(state_dir)) == 0
+    out = capsys.readouterr().out
+    # and as it can be written, where nobody is there to ask
+    assert "variables.OCPPCommCtrlr.HeartbeatInterval = 300\n" in out
+    assert 'variables."EVSE#1".Power = 300\n' in out
+
+
+def test_a_mistake_in_a_setting_is_named_once(state_dir: Path, capsys: Output) -> None:
+    assert evse_provision("set", "csms.urll", "ws://a", *local(state_dir)) == 2
+    assert capsys.readouterr().err == "csms.urll: is not a known key; did you mean csms.url?\n"
+    assert evse_provision("set", "csms.url", "http://a", *local(state_dir)) == 2
+    assert capsys.readouterr().err.startswith("csms.url: has the scheme http://")
 
 
 def test_a_secret_can_come_from_standard_input(
@@ -154,7 +187,7 @@ def test_show_tells_what_counts_and_where_it_is_from(state_dir: Path, site: Path
         "csms.url = ws://csms.example.com/ocpp",
         "csms.identity = CP001",
         "csms.basic_auth_password = set",
-        "csms.security_profile = 1   (factory)",
+        "csms.security_profile = 1   (follows csms.url)",
         "csms.versions = 1.6   (factory)",
         "The station dials ws://csms.example.com/ocpp/CP001",
     ]
@@ -172,8 +205,8 @@ def test_while_another_holds_the_directory_and_no_agent_answers_it_says_so(
         assert evse_provision("apply", site, *local(state_dir)) == 1
         assert evse_provision("show", *local(state_dir)) == 0
     err = capsys.readouterr().err
-    assert "is in use by another process" in err
-    assert "stop the agent, or try again" in err
+    assert f"another evse-provision is at work in {state_dir} (pid {os.getpid()}): try again when it has ended" in err
+    assert "Nothing was changed" in err
     assert Settings.load(state_dir).generation == 0
 
 
@@ -207,8 +240,8 @@ def test_damaged_settings_are_said_and_replaced(state_dir: Path, site: Path, cap
 
 
 def test_a_configuration_that_cannot_be_used_is_named(state_dir: Path, site: Path, capsys: Output) -> None:
-    assert evse_provision("apply", site, "--config", "/nowhere.toml", *local(state_dir)) == 2
-    assert "/nowhere.toml: no such file" in capsys.readouterr().err
+    assert evse_provision("apply", site, "--config", "/absent.toml", *local(state_dir)) == 2
+    assert "/absent.toml: no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -229,6 +262,19 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], capsys: Output) ->
     assert "usage: evse-provision" in capsys.readouterr().err
 
 
+def test_why_it_must_be_local_is_said(capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        evse_provision("show")
+    assert "--local is missing: it says that you mean the charger that this runs on" in capsys.readouterr().err
+
+
+def test_help_shows_where_it_looks(capsys: Output) -> None:
+    with pytest.raises(SystemExit):
+        evse_provision("show", "--help")
+    out = capsys.readouterr().out
+    assert "  --config /etc/100%-evse/config.toml\n  --state-dir /var/lib/bench-evse-agent\n" in out
+
+
 def test_help_names_the_commands(capsys: Output) -> None:
     with pytest.raises(SystemExit) as exit_:
         evse_provision("--help")
@@ -238,16 +284,16 @@ def test_help_names_the_commands(capsys: Output) -> None:
     assert {"apply", "set", "import-ca", "show"} <= set(named)
 
 
-def run(*arguments: str | Path, user: int | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, PROGRAM, *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=30,
         env=environment,
-        user=user,
     )
 
 
@@ -263,6 +309,31 @@ def test_the_program_itself(state_dir: Path, site: Path, tmp_path: Path) -> None
     failed = run("apply", site, *local(tmp_path / "file"))
     assert failed.returncode == 1
     assert len(failed.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("key", ["csms.url", "csms.urll"])
+def test_a_reader_that_has_had_enough_is_no_mishap(state_dir: Path, key: str, options: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = run("set", key, "ws://a", *local(state_dir), *options, stdout=writing)
+    finally:
+        os.close(writing)
+    known = key == "csms.url"
+    assert done.returncode == (1 if known or options else 2)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert Settings.load(state_dir).generation == (1 if known else 0)
+
+
+def test_a_full_disk_at_the_other_end_is_one_line(state_dir: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run("show", *local(state_dir), stdout=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "the output was lost (No space left on device); see 'evse-provision show --local' for what is set"
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

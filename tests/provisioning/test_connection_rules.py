@@ -13,7 +13,7 @@ from provisioning.connection_rules import (
     check_versions,
     connection_url,
     decode_password,
-    note_lower_profile,
+    note_profile,
     note_similar_identity,
 )
 from provisioning.settings import Csms
@@ -231,9 +231,26 @@ def test_an_identity_that_looks_like_the_old_one_is_noted(old: str | None, new: 
 
 @pytest.mark.parametrize(("old", "new", "noted"), [(2, 1, True), (3, 0, True), (1, 2, False), (2, 2, False)])
 def test_a_lower_security_profile_is_said_in_words(old: int, new: int, noted: bool) -> None:
-    note = note_lower_profile(Csms(security_profile=old), Csms(security_profile=new))
+    note = note_profile(Csms(security_profile=old), Csms(security_profile=new))
     assert (note is not None) == noted
     assert note is None or f"lowered from {old} to {new}" in note
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "words"),
+    [
+        (Csms(url="ws://a"), Csms(security_profile=0), None),
+        (Csms(url="ws://a"), Csms(url="ws://b"), None),
+        (Csms(url="ws://a"), Csms(url="WSS://a"), "follows csms.url: it is 2 now"),
+        (Csms(url="ws://a"), Csms(url="wss://a", security_profile=2), None),
+        (Csms(url="wss://a"), Csms(url="ws://a"), "lowered from 2 to 1"),
+        (Csms(url="wss://a"), Csms(url="ws://a", security_profile=0), "lowered from 2 to 0"),
+    ],
+)
+def test_where_nobody_had_set_a_profile_only_tls_can_be_lost(before: Csms, change: Csms, words: str | None) -> None:
+    note = note_profile(before, change)
+    assert (note is None) == (words is None)
+    assert words is None or words in (note or "")
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1:3128", "http://proxy.example.org:80/", "http://[::1]:3128"])

@@ -54,7 +54,7 @@ def test_the_running_agent_makes_it_durable_and_says_what_changed(tmp_path: Path
     with agent(tmp_path, reply):
         changes = hand_over(tmp_path, PROFILE)
     assert changes == [
-        Change("csms.url", "not set", "ws://csms.example.com"),
+        Change("csms.url", "ws://factory.example.com (factory)", "ws://csms.example.com"),
         Change("csms.basic_auth_password", "not set", "set"),
     ]
     assert Settings.load(tmp_path).content.csms.basic_auth_password == b"correct-horse"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +60,7 @@ def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
     assert not (tmp_path / "absent").exists()
 
 
+@hypothesis.settings(deadline=None)  # a disk that others use, too, is as slow as it is
 @given(CONTENTS)
 def test_what_was_saved_is_read(tmp_path_factory: pytest.TempPathFactory, content: Content) -> None:
     state_dir = tmp_path_factory.mktemp("state")

@@ -8,7 +8,7 @@ from .power_cut import Cut, Life, steps_of, survive
 from .rig import Rig, at_most
 
 PARTS = 4
-LEAST_CUTS = 80
+LEAST_CUTS = 45
 SESSIONS = {"online": Rig.online_session, "offline": Rig.offline_session}
 
 

@@ -8,7 +8,7 @@ from .power_cut import Cut, judge_interrupted, named, run_into, serve_the_next, 
 from .rig import PATIENCE_S, Rig, at_most, rig
 
 PARTS = 4
-LEAST_CUTS = 40
+LEAST_CUTS = 30
 
 
 async def power_goes_in_an_offline_session(bench: Rig) -> None:

@@ -33,8 +33,12 @@ class Install(Protocol):
 
 @pytest.fixture
 async def site(csms: BenchCsms, agent: AgentProcess) -> AsyncIterator[Site]:
-    """The station that the marker `evse_agent` describes, accepted. At the end nobody may have broken a rule."""
+    """The station that the marker `evse_agent` describes, accepted and with its statuses told.
+
+    At the end nobody may have broken a rule.
+    """
     there = Site(csms, agent)
+    await there.settled()
     yield there
     assert there.station.problems == []
 

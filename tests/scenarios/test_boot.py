@@ -133,7 +133,6 @@ async def test_no_usable_answer_is_asked_for_again(csms: BenchCsms, install: Ins
 
 
 async def test_a_reconnect_is_no_boot(site: Site) -> None:
-    await site.settled()
     for connection in (2, 3):
         await site.station.disconnect(abort=connection == 3)
         await site.station.wait_connected(connection=connection)
@@ -143,7 +142,6 @@ async def test_a_reconnect_is_no_boot(site: Site) -> None:
 
 
 async def test_a_restart_is_one(site: Site) -> None:
-    await site.settled()
     await site.agent.restart()
     await site.station.wait_connected(connection=2)
     await site.agent.wait_registered()

@@ -280,7 +280,6 @@ class TestStatusAfterwards:
 
     @pytest.mark.evse_agent(evses=2)
     async def test_only_what_has_changed_and_only_as_it_is_now(self, site: Site) -> None:
-        await site.settled()
         await offline(site)
         await site.plug_in(2)
         await site.hardware(lambda evse: evse["pilot"] == "B", evse=2)

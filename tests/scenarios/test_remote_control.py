@@ -133,8 +133,6 @@ class TestTriggerMessage:
 
     @pytest.mark.evse_agent(evses=2)
     async def test_status_of_one_of_all_of_the_station_and_of_none(self, site: Site) -> None:
-        await site.settled()
-
         async def told(connector: int | None) -> list[int]:
             since = len(site.station.messages)
             assert await site.trigger("StatusNotification", connector) == "Accepted"
