@@ -18,6 +18,7 @@ from agent.board import board_spec
 from agent.charging.effects import Restart, SaveAvailability
 from agent.charging.events import FaultRaised
 from agent.charging.policy import Policy
+from agent.charging.reported import report_states
 from agent.charging.station import Restored, Station
 from agent.charging.types import EvseSpec, Fault
 from agent.charging.variables import (
@@ -42,6 +43,7 @@ from agent.errors import StoreError
 from agent.hardware import Hardware
 from agent.local.notify import notify, watchdog_interval_s
 from agent.local.server import LocalServer
+from agent.ocpp.timestamps import format_utc_ms
 from agent.ocpp.v16.adapter import Adapter16, StationIdentity
 from agent.ocpp.v16.configuration import ConfigurationKeys
 from agent.provisioned import Provisioned
@@ -218,6 +220,7 @@ class _Run:
         self._provisioned = provisioned
         self._model = model = agent.model
         self._reset = asyncio.Event()
+        report_states(model, station, lambda: format_utc_ms(clock.utc_ms()))
         self._reset_as = Exit.RESET
         self._ping_interval_s = 0
         adapter = Adapter16(station, model, ConfigurationKeys(model), journal, agent.identity)

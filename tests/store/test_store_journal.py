@@ -371,3 +371,29 @@ async def test_reports_come_back_as_they_were(store: Store) -> None:
     assert [type(report) for report in found] == [type(report) for report in reports]
     assert isinstance(found[0].kind, TransactionEventType)  # type: ignore[union-attr]  # it is a TransactionEvent
     store.close()
+
+
+class TestAnotherCsms:
+    @pytest.mark.parametrize(
+        ("name", "kept"),
+        [
+            ("wss://one.example/ocpp CP1", True),
+            ("ws://one.example:9000/x CP1", True),
+            ("ws://two.example/ocpp CP1", False),
+        ],
+    )
+    async def test_what_one_host_calls_a_transaction_is_not_said_to_another(
+        self, store: Store, name: str, kept: bool
+    ) -> None:
+        """There the number may be somebody else's sale; the same host by TLS or at another port is no other."""
+        store.journal.meet_csms("ws://one.example/ocpp CP1")
+        await store.journal.write([started(), ended()], T0_MS)
+        row = await store.journal.head()
+        assert row is not None
+        await store.journal.delivered(row, csms_id="77")
+        store.journal.meet_csms(name)
+        assert (list(store.journal.csms_ids.values()) == ["77"]) is kept
+        assert not store.journal.registered
+        store = await reopened(store)
+        assert (list(store.journal.csms_ids.values()) == ["77"]) is kept
+        store.close()
