@@ -59,7 +59,7 @@ async def test_each_operation_is_a_method_of_the_same_shape(tmp_path: Path) -> N
         assert (await mock.evse(2))["cable"] == "connected"
         await mock.plug_out(2)
         await mock.swipe(12345678, type="Local", evse=2)
-        assert [signal.token for signal in hardware.signals if isinstance(signal, TokenSignal)] == ["12345678"]
+        assert [signal.value for signal in hardware.signals if isinstance(signal, TokenSignal)] == ["12345678"]
         await mock.fault(2, "GroundFailure", vendor_code="7")
         assert (await mock.evse(2))["faults"] == ["GroundFailure"]
         await mock.clear_fault(2, "GroundFailure")

@@ -285,7 +285,8 @@ def test_help_names_the_commands(capsys: Output) -> None:
 
 
 def run(*arguments: str | Path, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # with its output buffered, as a technician has it
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": ""}
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, PROGRAM, *arguments],
         stdout=stdout,

@@ -16,6 +16,7 @@ import socket
 import sqlite3
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +26,12 @@ _Result = TypeVar("_Result")
 
 _WRITING = ("INSERT", "UPDATE", "DELETE")
 _STATES = ("Started", "Ended", "values")
+# The power goes in the middle of a flush: whoever does not wait for its end has time to show it.
+_SLOW_FLUSH_S = 0.15
 
 
 class Steps:
-    """The steps so far. Those of different threads do not mix."""
+    """The steps so far, of all threads."""
 
     def __init__(self, record: Path, fatal_step: str, when: str) -> None:
         self._record = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -43,18 +46,21 @@ class Steps:
             self._counts[kind] += 1
             step = f"{kind}#{self._counts[kind]}"
             self._note(f"<{step}")
-            self._die_if((step, "before"))
+        if (step, "before") == self._fatal:
+            if kind.startswith("commit"):
+                time.sleep(_SLOW_FLUSH_S)
+            self._die()
+        with self._lock:
             result = action()
             self._note(f">{step}")
-            self._die_if((step, "after"))
+            if (step, "after") == self._fatal:
+                self._die()
             return result
 
     def _note(self, line: str) -> None:
         os.write(self._record, f"{line}\n".encode())
 
-    def _die_if(self, moment: tuple[str, str]) -> None:
-        if moment != self._fatal:
-            return
+    def _die(self) -> None:
         evses = [] if self.hardware is None else self.hardware.snapshot()["evses"]
         self._note(f"!{json.dumps(evses)}")
         os.kill(os.getpid(), signal.SIGKILL)
