@@ -218,6 +218,7 @@ class _Run:
         self._journal = journal
         self._clock = clock
         self._provisioned = provisioned
+        self._hardware = hardware
         self._model = model = agent.model
         self._reset = asyncio.Event()
         report_states(model, station, lambda: format_utc_ms(clock.utc_ms()))
@@ -310,6 +311,7 @@ class _Run:
                     group.create_task(self._link.run(), name="link"),
                     group.create_task(self._reset_when_ordered(), name="reset"),
                     group.create_task(_tell_systemd(), name="systemd"),
+                    group.create_task(self._hardware.keep_watchdog(), name="watchdog"),
                 ]
                 await self._agent.over.wait()
                 if self._agent.exit is Exit.STOPPED:

@@ -80,7 +80,7 @@ class Hardware:
         self._views: dict[tuple[int, int], ConnectorView] = {}
 
     async def open(self, spec: BoardSpec) -> None:
-        """Raises BoardConfigError or the HalError of the part that does not open. Events wait until `listen`."""
+        """Raises BoardConfigError. A part that does not open is a fault; events wait until `listen`."""
         self._opened = await Board.open(spec, self._receive)
 
     @property
@@ -117,6 +117,16 @@ class Hardware:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._opened is not None:
             await self._opened.close()
+
+    async def keep_watchdog(self) -> None:
+        """Say that the event loop turns, for ever, in time for the hardware's watchdog; without one, nothing."""
+        watchdog = self._board.watchdog
+        while watchdog is not None:
+            try:
+                await watchdog.kick()
+            except HalError as error:
+                logger.warning("watchdog not kicked: %s", error)
+            await asyncio.sleep(watchdog.timeout_s / 3)
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

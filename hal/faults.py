@@ -43,7 +43,6 @@ class VendorCode:
     RESIDUAL_CURRENT_LOST = "ResidualCurrentLost"
     TEMPERATURE_LOST = "TemperatureLost"
     EMERGENCY_STOP_LOST = "EmergencyStopLost"
-    TAMPER_LOST = "TamperLost"
     WATCHDOG_LOST = "WatchdogLost"
     RESIDUAL_CURRENT_TEST = "ResidualCurrentTest"
 

@@ -97,7 +97,8 @@ class StationHardware:
                 "stop button", button, broken, VendorCode.EMERGENCY_STOP_LOST, timeout_s, self._read_stop_button
             )
         if enclosure := parts.tamper:
-            yield Device("tamper switch", enclosure, broken, VendorCode.TAMPER_LOST, timeout_s, self._read_tamper)
+            # Who opens the door is worth knowing, but no reason not to charge.
+            yield Device("tamper switch", enclosure, None, "", timeout_s, self._read_tamper)
         for number, reader in enumerate(parts.readers, 1):
             yield Device(f"reader {number}", reader, FaultCode.READER_FAILURE, VendorCode.READER_LOST, timeout_s)
         if self.display and parts.display:

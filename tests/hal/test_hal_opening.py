@@ -51,7 +51,6 @@ EVSE_FAULTS = {
 STATION_FAULTS = {
     Role.READER: (0, FaultCode.READER_FAILURE, "ReaderLost"),
     Role.EMERGENCY_STOP: (0, FaultCode.INTERNAL_ERROR, "EmergencyStopLost"),
-    Role.TAMPER: (0, FaultCode.INTERNAL_ERROR, "TamperLost"),
     Role.WATCHDOG: (0, FaultCode.INTERNAL_ERROR, "WatchdogLost"),
 }
 EXPECTED = EVSE_FAULTS | STATION_FAULTS
