@@ -57,7 +57,7 @@ class Provisioned:
     def _restore(self) -> None:
         csms = self.csms
         self._model.set(IDENTITY, csms.identity or "", Source.STATION)
-        self._model.set_factory(SECURITY_PROFILE, str(csms.security_profile))
+        self._model.set(SECURITY_PROFILE, str(csms.security_profile), Source.STATION)
         for key, value in self._settings.content.variables.items():
             try:
                 reason = self._model.restore(VariableId.parse(key), value).reason

@@ -177,6 +177,15 @@ class TestHandOver:
         assert provisioned.csms.url == "ws://other/ocpp"
         assert site.model.integer(v.HEARTBEAT_INTERVAL) == 77
 
+    def test_a_technician_takes_back_the_security_profile_that_the_csms_raised(self, site: Site) -> None:
+        provisioned = site.start()
+        site.change(v.BASIC_AUTH_PASSWORD, b"correct horse battery".hex(), Source.TECHNICIAN)
+        assert site.change(v.SECURITY_PROFILE, "1", Source.STATION)
+        answer = provisioned.apply({"profile": {"csms": {"security_profile": 0}}}, 1_800_000_000_000)
+        assert answer["ok"], answer
+        assert provisioned.csms.security_profile == 0
+        assert site.model.integer(v.SECURITY_PROFILE) == 0
+
     def test_one_with_a_mistake_changes_nothing(self, site: Site) -> None:
         provisioned = site.start()
         profile = {"csms": {"url": "http://other/ocpp"}, "configuration": {"HeartbeatInterval": 77}}

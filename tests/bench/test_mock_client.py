@@ -38,7 +38,7 @@ async def test_a_refusal_is_raised_with_its_reason(tmp_path: Path) -> None:
 async def test_waiting_in_vain_shows_the_last_state(tmp_path: Path) -> None:
     async with MockStation(control=tmp_path / "mock.sock"):
         with pytest.raises(AssertionError, match="'pilot': 'A'"):
-            await MockClient(tmp_path / "mock.sock").wait_until(lambda evse: evse["pilot"] == "F", timeout_s=0.02)
+            await MockClient(tmp_path / "mock.sock").wait_until(lambda evse: evse["pilot"] == "F", timeout_s=0.3)
 
 
 async def test_it_waits_for_a_socket_that_is_not_there_yet(tmp_path: Path) -> None:
