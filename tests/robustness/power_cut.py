@@ -35,7 +35,6 @@ class Record:
     """What the launcher wrote: `begun` and `done` steps, and `evses` as they were at the moment of death."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         self.begun = [line[1:] for line in lines if line.startswith("<")]
         self.done = [line[1:] for line in lines if line.startswith(">")]
@@ -77,7 +76,7 @@ async def run_into(rig: Rig, cut: Cut, life: Life, record: Path) -> Record:
 async def _end(rig: Rig, living: asyncio.Future[None], death: asyncio.Future[int]) -> None:
     """Stop the agent, which may die at that; what has failed is excused by a death only."""
     error = living.exception()
-    if error is None:
+    if error is None and rig.agent.running:
         with suppress(ProcessLookupError):
             os.kill(rig.agent.pid, signal.SIGTERM)
     done, _ = await asyncio.wait({death}, timeout=PATIENCE_S if error is None else 1.0)

@@ -12,6 +12,7 @@ from agent.bench.station import BenchStation
 from .rig import PATIENCE_S, Rig, judge, rig
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+LONG = 100_000
 CALL = b'[2,"w1","ClearCache",{}]'
 
 
@@ -92,7 +93,9 @@ async def test_what_breaks_the_protocol_ends_the_connection_and_nothing_else(dat
         await ready(bench)
         write(bench.station, data)
         await bench.station.wait_connected(connection=2, timeout_s=PATIENCE_S)
-        assert bench.station.ended[0].code == code
+        # What TCP still carries when the station hangs up makes it a reset, which can overtake the close frame.
+        told = bench.station.ended[0].code
+        assert told == code or (told is None and len(data) > LONG)
         await bench.station.call("GetConfiguration", {"key": ["HeartbeatInterval"]})
         assert len(bench.station.calls("BootNotification")) == 1, "1.6 §4.2: not after a mere reconnection"
         await bench.agent.stop()
