@@ -92,7 +92,7 @@ class Agent:
             self.over.set()
 
     async def run(self, *, signals: bool = True) -> Exit:
-        """Runs until stopped. Raises ProvisioningError or HalError where the station cannot even be started."""
+        """Runs until stopped. Raises ProvisioningError, or BoardConfigError where the driver cannot take its table."""
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
